@@ -1,0 +1,42 @@
+//! What handlers get.
+
+use std::sync::Arc;
+
+use chrono::TimeDelta;
+use ipnet::IpNet;
+
+use crate::flows::Flows;
+
+/// The service, as a request sees it. One for all threads.
+pub struct App {
+    /// What the service does.
+    pub flows: Flows,
+    /// How long application tokens live whose client states nothing else.
+    pub token_lifetime: TimeDelta,
+    /// Whether the outside of us speaks TLS: then browsers are told to insist on it.
+    pub https: bool,
+    /// The proxies whose word on the caller's address is taken.
+    pub trusted_proxies: Arc<Vec<IpNet>>,
+    /// The web origins whose scripts may call.
+    pub cors_origins: Vec<String>,
+    /// How often one may call; none when limits are off.
+    pub limits: Option<LimitRules>,
+}
+
+/// How often one may call.
+#[derive(Debug, Clone, Copy)]
+pub struct LimitRules {
+    /// For each address, on `/oauth/token`.
+    pub token: Rate,
+    /// For each client, on the API.
+    pub api: Rate,
+}
+
+/// A bucket that holds `burst` calls and gets `per_minute` new ones a minute.
+#[derive(Debug, Clone, Copy)]
+pub struct Rate {
+    /// Calls a minute in the long run.
+    pub per_minute: u32,
+    /// Calls at once.
+    pub burst: u32,
+}

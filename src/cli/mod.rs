@@ -1,0 +1,126 @@
+//! The commands, one file for each family. They print and never decide.
+
+mod client;
+mod config;
+mod database;
+mod mail;
+mod output;
+mod serve;
+mod user;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::clock::Clock;
+use crate::config::{ConfigError, Settings};
+use crate::flows::Flows;
+use crate::server::{self, ServerError};
+use crate::storage::StorageError;
+use output::Output;
+
+/// Self-hosted password recovery for third-party apps.
+#[derive(Parser)]
+#[command(name = "unforget", version, propagate_version = true)]
+struct Arguments {
+    /// Read this configuration file instead of unforget.toml
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Print data as JSON
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the service
+    Serve {
+        /// Try it: throw-away data in data/dev, a demo app and user, and curl lines to paste
+        #[arg(long)]
+        dev: bool,
+    },
+    /// Bring the database up to date
+    Migrate,
+    /// Register apps and look after them
+    #[command(subcommand)]
+    Client(client::ClientCommand),
+    /// Look after users
+    #[command(subcommand)]
+    User(user::UserCommand),
+    /// Test the mail settings, see the queue
+    #[command(subcommand)]
+    Mail(mail::MailCommand),
+    /// Delete what has ended (serve does it too)
+    Purge,
+    /// Print the effective configuration, secrets masked
+    Config,
+}
+
+/// Why a command failed: one line for the operator.
+#[derive(Debug, thiserror::Error)]
+enum CliError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error("{0}")]
+    Storage(#[from] StorageError),
+    #[error("{0}")]
+    Server(#[from] ServerError),
+    #[error("{0}")]
+    Output(#[from] std::io::Error),
+    #[error("{0}")]
+    Refused(String),
+}
+
+impl CliError {
+    fn refused(reason: impl std::fmt::Display) -> Self {
+        Self::Refused(reason.to_string())
+    }
+}
+
+/// Runs the command that the process was started with.
+pub fn run() -> ExitCode {
+    let arguments = Arguments::parse();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let ended = runtime
+        .map_err(CliError::from)
+        .and_then(|runtime| runtime.block_on(execute(arguments)));
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        // The reader has seen enough: `unforget user list | head`.
+        Err(CliError::Output(error)) if error.kind() == std::io::ErrorKind::BrokenPipe => {
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            output::complain(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn execute(arguments: Arguments) -> Result<(), CliError> {
+    let output = Output {
+        json: arguments.json,
+    };
+    if let Command::Serve { dev: true } = arguments.command {
+        return serve::dev(&output).await;
+    }
+    let settings = Settings::load(arguments.config.as_deref())?;
+    match arguments.command {
+        Command::Serve { .. } => serve::serve(&settings).await,
+        Command::Config => config::show(&settings, &output),
+        Command::Migrate => database::migrate(&settings, &output),
+        Command::Purge => database::purge(&flows(&settings)?, &output).await,
+        Command::Client(command) => client::execute(command, &flows(&settings)?, &output).await,
+        Command::User(command) => user::execute(command, &flows(&settings)?, &output).await,
+        Command::Mail(command) => mail::execute(command, &settings, &output).await,
+    }
+}
+
+fn flows(settings: &Settings) -> Result<Flows, CliError> {
+    Ok(server::flows(settings, Clock::System)?)
+}

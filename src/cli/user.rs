@@ -1,0 +1,208 @@
+//! `unforget user ..`: users are looked after.
+
+use std::io::Read;
+
+use clap::Subcommand;
+use serde_json::{Map, Value, json};
+use zeroize::Zeroizing;
+
+use super::CliError;
+use super::client::time;
+use super::output::{Output, table};
+use crate::domain::{EmailAddress, Locale, Password, User};
+use crate::flows::Flows;
+use crate::flows::users::{NewUser, UserRef};
+
+/// How many users are read at a time.
+const PAGE: i64 = 500;
+/// More than any password has; what is longer is refused by its length.
+const PASSWORD_BYTES: u64 = 16 * 1024;
+
+#[derive(Subcommand)]
+pub(super) enum UserCommand {
+    /// Make an account
+    Add {
+        email: String,
+        /// Read the password from standard input (the first line)
+        #[arg(long)]
+        password_stdin: bool,
+        /// The language of this user's mails
+        #[arg(long)]
+        locale: Option<Locale>,
+        /// Any JSON object, for the apps
+        #[arg(long, value_name = "JSON", value_parser = profile)]
+        profile: Option<Map<String, Value>>,
+    },
+    /// Show an account
+    Show {
+        /// An id or an e-mail address
+        user: String,
+    },
+    /// List every account
+    List,
+    /// Switch an account off: no mail, no reset, its tokens and links end at once
+    Disable {
+        /// An id or an e-mail address
+        user: String,
+    },
+    /// Switch an account on again
+    Enable {
+        /// An id or an e-mail address
+        user: String,
+    },
+    /// Delete an account with all that belongs to it
+    Delete {
+        /// An id or an e-mail address
+        user: String,
+    },
+}
+
+pub(super) async fn execute(
+    command: UserCommand,
+    flows: &Flows,
+    output: &Output,
+) -> Result<(), CliError> {
+    match command {
+        UserCommand::Add {
+            email,
+            password_stdin,
+            locale,
+            profile,
+        } => {
+            let new = NewUser {
+                email: EmailAddress::parse(&email).map_err(CliError::refused)?,
+                password: if password_stdin {
+                    Some(read_password()?)
+                } else {
+                    None
+                },
+                locale,
+                profile: profile.unwrap_or_default(),
+            };
+            let user = flows.add_user(new).await.map_err(CliError::refused)?;
+            Ok(output.data(&value(&user), || {
+                format!("Added {} with the id {}.", user.email.to_text(), user.id)
+            })?)
+        }
+        UserCommand::Show { user } => {
+            let user = flows.find_user(point(&user)?).await?.ok_or_else(unknown)?;
+            Ok(output.data(&value(&user), || show(&user))?)
+        }
+        UserCommand::List => list(flows, output).await,
+        UserCommand::Disable { user } => report(
+            flows.disable_user(point(&user)?, true).await?,
+            "disabled",
+            output,
+        ),
+        UserCommand::Enable { user } => report(
+            flows.disable_user(point(&user)?, false).await?,
+            "enabled",
+            output,
+        ),
+        UserCommand::Delete { user } => {
+            report(flows.delete_user(point(&user)?).await?, "deleted", output)
+        }
+    }
+}
+
+/// One page at a time, whatever their number. As JSON: one object on each line.
+async fn list(flows: &Flows, output: &Output) -> Result<(), CliError> {
+    let mut last = None;
+    loop {
+        let users = flows.page_of_users(last, PAGE).await?;
+        let Some(user) = users.last() else {
+            return Ok(());
+        };
+        last = Some(user.id);
+        for user in &users {
+            let state = if user.disabled_at.is_some() {
+                "  (disabled)"
+            } else {
+                ""
+            };
+            let line = if output.json {
+                value(user).to_string()
+            } else {
+                format!("{}  {}{state}", user.id, user.email.to_text())
+            };
+            output.line(&line)?;
+        }
+    }
+}
+
+fn read_password() -> Result<Password, CliError> {
+    let mut text = Zeroizing::new(String::new());
+    std::io::stdin()
+        .take(PASSWORD_BYTES)
+        .read_to_string(&mut text)?;
+    let line = text.lines().next().unwrap_or_default();
+    Password::parse(line).map_err(|refusal| {
+        CliError::refused(format!("the password is refused: {}", refusal.name()))
+    })
+}
+
+fn profile(text: &str) -> Result<Map<String, Value>, String> {
+    if text.contains("\\u0000") || text.contains('\0') {
+        return Err("a profile cannot hold U+0000".to_owned());
+    }
+    serde_json::from_str(text).map_err(|_| "a profile is a JSON object".to_owned())
+}
+
+fn point(text: &str) -> Result<UserRef, CliError> {
+    match text.parse() {
+        Ok(id) => Ok(UserRef::Id(id)),
+        Err(_) => Ok(UserRef::Email(
+            EmailAddress::parse(text)
+                .map_err(|_| CliError::refused("give an id or an e-mail address"))?
+                .key(),
+        )),
+    }
+}
+
+fn report(known: bool, done: &str, output: &Output) -> Result<(), CliError> {
+    if !known {
+        return Err(unknown());
+    }
+    Ok(output.data(&json!({"status": done}), || {
+        format!("The account is {done}.")
+    })?)
+}
+
+fn unknown() -> CliError {
+    CliError::refused("there is no such user")
+}
+
+fn value(user: &User) -> Value {
+    json!({
+        "id": user.id,
+        "email": user.email.to_text(),
+        "locale": user.locale.as_ref().map(Locale::as_str),
+        "profile": user.profile,
+        "created_at": time(user.created_at),
+        "password_changed_at": user.password_changed_at.map(time),
+        "disabled_at": user.disabled_at.map(time),
+    })
+}
+
+fn show(user: &User) -> String {
+    let row = |name: &str, value: String| vec![name.to_owned(), value];
+    let or = |value: Option<String>, other: &str| value.unwrap_or_else(|| other.to_owned());
+    table(&[
+        row("id", user.id.to_string()),
+        row("email", user.email.to_text()),
+        row(
+            "locale",
+            or(
+                user.locale.as_ref().map(|l| l.as_str().to_owned()),
+                "(none)",
+            ),
+        ),
+        row("profile", Value::Object(user.profile.clone()).to_string()),
+        row("created_at", time(user.created_at)),
+        row(
+            "password_changed_at",
+            or(user.password_changed_at.map(time), "(no password)"),
+        ),
+        row("disabled_at", or(user.disabled_at.map(time), "(enabled)")),
+    ])
+}

@@ -1,0 +1,290 @@
+//! The settings. Defaults, then `unforget.toml`, then the environment; the doc of a field is its manual. Everything that is
+//! wrong is named at once, not only the first.
+
+mod reader;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use ipnet::IpNet;
+use url::{Host, Url};
+
+use crate::domain::recovery::RecoveryRules;
+use crate::domain::{DatabaseUrl, MailUrl, PasswordPolicy, Sender};
+use reader::Reader;
+
+/// The effective configuration.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// `listen`: where the service listens.
+    pub listen: SocketAddr,
+    /// `public_url`: what the outside calls us: the issuer, and the base of links. Never the Host header (bar F19).
+    pub public_url: String,
+    /// `database_url`: `sqlite://PATH` or `postgres://..`. `DATABASE_URL` is read too.
+    pub database_url: DatabaseUrl,
+    /// `database_parallel`: reads side by side on SQLite, connections on PostgreSQL.
+    pub database_parallel: u32,
+    /// `mail.*`
+    pub mail: MailSettings,
+    /// `token.lifetime`: how long application tokens live.
+    pub token_lifetime: TimeDelta,
+    /// `reset.lifetime`, `reset.cooldown`, `reset.per_hour`
+    pub recovery: RecoveryRules,
+    /// `password.min_length`, `password.max_length`, `password.policy`
+    pub policy: PasswordPolicy,
+    /// `password.bcrypt_cost`: binary logarithm of bcrypt's rounds.
+    pub bcrypt_cost: u32,
+    /// `limits.*`; none when `limits.enabled` is false.
+    pub limits: Option<LimitSettings>,
+    /// `http.trusted_proxies`: addresses or networks whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// `http.cors_origins`: web origins whose scripts may call; `*` for all.
+    pub cors_origins: Vec<String>,
+    /// `auto_migrate`: whether a database that is not up to date is brought up to date.
+    pub auto_migrate: bool,
+    /// `workers`: threads that answer requests.
+    pub workers: usize,
+    /// Every key with its effective value, secrets masked.
+    pub shown: Vec<(String, String)>,
+}
+
+/// How mail goes out.
+#[derive(Debug, Clone)]
+pub struct MailSettings {
+    /// `mail.url`
+    pub url: MailUrl,
+    /// `mail.from`
+    pub from: Sender,
+    /// `mail.timeout`: the time limit of one attempt.
+    pub timeout: Duration,
+    /// `mail.parallel`: attempts side by side.
+    pub parallel: usize,
+}
+
+/// How often one may call: a long-run rate and a burst for each kind of caller.
+#[derive(Debug, Clone, Copy)]
+pub struct LimitSettings {
+    /// `limits.token_per_minute`: for each address, on `/oauth/token`.
+    pub token_per_minute: u32,
+    /// `limits.token_burst`
+    pub token_burst: u32,
+    /// `limits.api_per_minute`: for each client, on the API.
+    pub api_per_minute: u32,
+    /// `limits.api_burst`
+    pub api_burst: u32,
+}
+
+/// What is wrong with the configuration: everything, in one line.
+#[derive(Debug, thiserror::Error)]
+#[error("configuration: {}", .0.join("; "))]
+pub struct ConfigError(pub Vec<String>);
+
+impl Settings {
+    /// Reads the configuration. `file` was named by the operator; without one, `unforget.toml` is read when it exists.
+    pub fn load(file: Option<&Path>) -> Result<Self, ConfigError> {
+        let default = PathBuf::from("unforget.toml");
+        let file = file.or_else(|| default.exists().then_some(default.as_path()));
+        Self::read(Reader::new(file, std::env::vars_os(), &[]))
+    }
+
+    /// The settings of `serve --dev`: data and mail below `folder` whatever is configured, the rest as usual.
+    pub fn load_dev(folder: &Path) -> Result<Self, ConfigError> {
+        let forced = [
+            (
+                "database_url",
+                format!("sqlite://{}", folder.join("unforget.db").display()),
+            ),
+            (
+                "mail.url",
+                format!("file:{}", folder.join("mail").display()),
+            ),
+        ];
+        Self::read(Reader::new(None, std::env::vars_os(), &forced))
+    }
+
+    fn read(mut r: Reader) -> Result<Self, ConfigError> {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let listen = r.take("listen", "127.0.0.1:8080", |t| {
+            t.parse().map_err(|_| "must be ADDRESS:PORT")
+        });
+        let public_url = r.take("public_url", "http://127.0.0.1:8080", public_url);
+        let database_url = r.take_masked(
+            "database_url",
+            "sqlite://data/unforget.db",
+            str::parse::<DatabaseUrl>,
+            DatabaseUrl::masked,
+        );
+        let database_parallel = r.take("database_parallel", "8", number(1, 1000));
+        let mail_url = r.take_masked(
+            "mail.url",
+            "file:data/mail",
+            str::parse::<MailUrl>,
+            MailUrl::to_string,
+        );
+        let mail_from = r.take(
+            "mail.from",
+            "Unforget <no-reply@localhost>",
+            str::parse::<Sender>,
+        );
+        let mail_timeout = r.take("mail.timeout", "30s", duration(1, 600));
+        let mail_parallel = r.take("mail.parallel", "8", number(1, 200));
+        let token_lifetime = r.take("token.lifetime", "1h", duration(1, 30 * DAY));
+        let reset_lifetime = r.take("reset.lifetime", "1h", duration(60, DAY));
+        let reset_cooldown = r.take("reset.cooldown", "60s", duration(0, DAY));
+        let reset_per_hour = r.take("reset.per_hour", "5", number(1, 1000));
+        let nist = r.take("password.policy", "contract", |t| match t {
+            "contract" => Ok(false),
+            "nist" => Ok(true),
+            _ => Err("must be contract or nist"),
+        });
+        let least = if nist == Some(true) { "15" } else { "6" };
+        let min_length = r.take("password.min_length", least, number(1, 1024));
+        let max_length = r.take("password.max_length", "1024", number(64, 1024));
+        let bcrypt_cost = r.take("password.bcrypt_cost", "12", number(10, 16));
+        let limits_enabled = r.take("limits.enabled", "true", boolean);
+        let token_per_minute = r.take("limits.token_per_minute", "60", number(1, 1_000_000));
+        let token_burst = r.take("limits.token_burst", "30", number(1, 1_000_000));
+        let api_per_minute = r.take("limits.api_per_minute", "600", number(1, 1_000_000));
+        let api_burst = r.take("limits.api_burst", "100", number(1, 1_000_000));
+        let trusted_proxies = r.take("http.trusted_proxies", "", list(network));
+        let cors_origins = r.take("http.cors_origins", "", list(origin));
+        let auto_migrate = r.take("auto_migrate", "true", boolean);
+        let workers = r.take("workers", &cores.to_string(), number(1, 1024));
+        let (problems, shown) = r.finish();
+
+        let read = || {
+            Some(Self {
+                listen: listen?,
+                public_url: public_url?,
+                database_url: database_url?,
+                database_parallel: database_parallel?,
+                mail: MailSettings {
+                    url: mail_url?,
+                    from: mail_from?,
+                    timeout: mail_timeout?.to_std().ok()?,
+                    parallel: mail_parallel?,
+                },
+                token_lifetime: token_lifetime?,
+                recovery: RecoveryRules {
+                    lifetime: reset_lifetime?,
+                    cooldown: reset_cooldown?,
+                    per_hour: reset_per_hour?,
+                },
+                policy: PasswordPolicy {
+                    min_length: min_length?,
+                    max_length: max_length?,
+                    blocklist: nist?,
+                },
+                bcrypt_cost: bcrypt_cost?,
+                limits: limits_enabled?.then_some(LimitSettings {
+                    token_per_minute: token_per_minute?,
+                    token_burst: token_burst?,
+                    api_per_minute: api_per_minute?,
+                    api_burst: api_burst?,
+                }),
+                trusted_proxies: trusted_proxies?,
+                cors_origins: cors_origins?,
+                auto_migrate: auto_migrate?,
+                workers: workers?,
+                shown,
+            })
+        };
+        if problems.is_empty() {
+            read().ok_or_else(|| ConfigError(Vec::new()))
+        } else {
+            Err(ConfigError(problems))
+        }
+    }
+}
+
+const DAY: i64 = 24 * 3600;
+
+fn number<T: TryFrom<u32>>(least: u32, most: u32) -> impl Fn(&str) -> Result<T, String> {
+    move |text| {
+        let number = text.parse().ok().filter(|n| (least..=most).contains(n));
+        let number = number.and_then(|n| T::try_from(n).ok());
+        number.ok_or_else(|| format!("must be a whole number from {least} to {most}"))
+    }
+}
+
+/// A duration such as `90s`, `15m` or `1h 30m`, within bounds in seconds.
+fn duration(least: i64, most: i64) -> impl Fn(&str) -> Result<TimeDelta, String> {
+    move |text| {
+        let parsed = humantime::parse_duration(text)
+            .ok()
+            .and_then(|d| TimeDelta::from_std(d).ok());
+        let bounded = parsed.filter(|d| (least..=most).contains(&d.num_seconds()));
+        let say =
+            |seconds: i64| humantime::format_duration(Duration::from_secs(seconds.unsigned_abs()));
+        bounded.ok_or_else(|| {
+            format!(
+                "must be a duration such as 90s, 15m or 1h, from {} to {}",
+                say(least),
+                say(most)
+            )
+        })
+    }
+}
+
+fn boolean(text: &str) -> Result<bool, &'static str> {
+    text.parse().map_err(|_| "must be true or false")
+}
+
+fn list<T>(
+    item: fn(&str) -> Result<T, &'static str>,
+) -> impl Fn(&str) -> Result<Vec<T>, &'static str> {
+    move |text| {
+        text.split(',')
+            .map(str::trim)
+            .filter(|part| !part.is_empty())
+            .map(item)
+            .collect()
+    }
+}
+
+fn network(text: &str) -> Result<IpNet, &'static str> {
+    let address = text.parse::<std::net::IpAddr>().map(IpNet::from);
+    address
+        .or_else(|_| text.parse())
+        .map_err(|_| "must list addresses or networks such as 10.0.0.0/8")
+}
+
+fn origin(text: &str) -> Result<String, &'static str> {
+    let url = Url::parse(text)
+        .ok()
+        .filter(|url| url.origin().ascii_serialization() == text);
+    if text == "*" || url.is_some() {
+        Ok(text.to_owned())
+    } else {
+        Err("must list origins such as https://app.example.com, or be *")
+    }
+}
+
+/// Links carry reset tokens, so they lead to https, or to this machine.
+fn public_url(text: &str) -> Result<String, &'static str> {
+    let url = Url::parse(text).map_err(|_| "must be an absolute URL")?;
+    let loopback = match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        None => return Err("must be an absolute URL"),
+    };
+    match url.scheme() {
+        "https" => {}
+        "http" if loopback => {}
+        "http" => {
+            return Err("must be https, for links carry reset tokens (http only for localhost)");
+        }
+        _ => return Err("must be an https URL"),
+    }
+    if url.query().is_some()
+        || url.fragment().is_some()
+        || !url.username().is_empty()
+        || url.password().is_some()
+    {
+        return Err("must have no user, query or fragment");
+    }
+    Ok(text.trim_end_matches('/').to_owned())
+}

@@ -1,0 +1,161 @@
+//! Keys and their texts, from the file and the environment, with every problem remembered. Libraries for layered
+//! configuration stop at the first error and do not notice misspelt variables.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fmt::Display;
+use std::path::Path;
+
+const PREFIX: &str = "UNFORGET_";
+
+/// Texts by key, and what is wrong so far.
+pub(super) struct Reader {
+    texts: BTreeMap<String, Text>,
+    problems: Vec<String>,
+    shown: Vec<(String, String)>,
+}
+
+struct Text {
+    value: String,
+    origin: String,
+}
+
+impl Reader {
+    /// Collects the texts: from the file, over it from the environment, over both what is forced.
+    pub(super) fn new(
+        file: Option<&Path>,
+        environment: impl Iterator<Item = (OsString, OsString)>,
+        forced: &[(&str, String)],
+    ) -> Self {
+        let mut reader = Self {
+            texts: BTreeMap::new(),
+            problems: Vec::new(),
+            shown: Vec::new(),
+        };
+        if let Some(file) = file {
+            reader.read_file(file);
+        }
+        let mut variables: Vec<_> = environment
+            .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
+            .collect();
+        variables.sort(); // DATABASE_URL before UNFORGET_DATABASE_URL, which wins
+        for (name, value) in variables {
+            let key = match name.as_str() {
+                "DATABASE_URL" => "database_url".to_owned(),
+                _ => match name.strip_prefix(PREFIX) {
+                    Some(rest) => rest.to_ascii_lowercase().replace("__", "."),
+                    None => continue,
+                },
+            };
+            reader.read_variable(&name, key, value);
+        }
+        for (key, value) in forced {
+            reader.put((*key).to_owned(), value.clone(), "--dev".to_owned());
+        }
+        reader
+    }
+
+    fn put(&mut self, key: String, value: String, origin: String) {
+        self.texts.insert(key, Text { value, origin });
+    }
+
+    fn read_variable(&mut self, name: &str, key: String, value: OsString) {
+        let Ok(value) = value.into_string() else {
+            self.problems.push(format!("{name} is not UTF-8"));
+            return;
+        };
+        let Some(key) = key.strip_suffix("_file").map(ToOwned::to_owned) else {
+            self.put(key, value, name.to_owned());
+            return;
+        };
+        match std::fs::read_to_string(&value) {
+            Ok(text) => self.put(
+                key,
+                text.trim_end_matches(['\r', '\n']).to_owned(),
+                name.to_owned(),
+            ),
+            Err(error) => self
+                .problems
+                .push(format!("{name}: cannot read the file: {error}")),
+        }
+    }
+
+    fn read_file(&mut self, file: &Path) {
+        let text = std::fs::read_to_string(file).map_err(|error| error.to_string());
+        let table = text.and_then(|text| {
+            text.parse::<toml::Table>()
+                .map_err(|error| error.message().to_owned())
+        });
+        match table {
+            Ok(table) => self.flatten("", table, &file.display().to_string()),
+            Err(error) => self.problems.push(format!("{}: {error}", file.display())),
+        }
+    }
+
+    fn flatten(&mut self, prefix: &str, table: toml::Table, origin: &str) {
+        for (name, value) in table {
+            let key = format!("{prefix}{name}");
+            let text = match value {
+                toml::Value::Table(inner) => {
+                    self.flatten(&format!("{key}."), inner, origin);
+                    continue;
+                }
+                toml::Value::String(text) => text,
+                toml::Value::Array(items) => {
+                    let text = |item: toml::Value| {
+                        item.as_str()
+                            .map_or_else(|| item.to_string(), ToOwned::to_owned)
+                    };
+                    items.into_iter().map(text).collect::<Vec<_>>().join(",")
+                }
+                other => other.to_string(),
+            };
+            self.put(key, text, origin.to_owned());
+        }
+    }
+
+    /// Takes a key's value, or its default.
+    pub(super) fn take<T, E: Display>(
+        &mut self,
+        key: &str,
+        default: &str,
+        parse: impl Fn(&str) -> Result<T, E>,
+    ) -> Option<T> {
+        let text = self.texts.remove(key);
+        let (value, origin) = text.as_ref().map_or((default, "default"), |text| {
+            (text.value.as_str(), text.origin.as_str())
+        });
+        self.shown.push((key.to_owned(), value.to_owned()));
+        match parse(value) {
+            Ok(parsed) => Some(parsed),
+            Err(error) => {
+                self.problems.push(format!("{key} (from {origin}) {error}"));
+                None
+            }
+        }
+    }
+
+    /// Takes a key whose value holds a secret and is shown masked.
+    pub(super) fn take_masked<T, E: Display>(
+        &mut self,
+        key: &str,
+        default: &str,
+        parse: impl Fn(&str) -> Result<T, E>,
+        mask: impl Fn(&T) -> String,
+    ) -> Option<T> {
+        let taken = self.take(key, default, parse);
+        if let Some((_, shown)) = self.shown.last_mut() {
+            *shown = taken.as_ref().map_or_else(String::new, mask);
+        }
+        taken
+    }
+
+    /// What is wrong, unknown keys included, and every key with its effective value.
+    pub(super) fn finish(mut self) -> (Vec<String>, Vec<(String, String)>) {
+        for (key, text) in &self.texts {
+            self.problems
+                .push(format!("{key} (from {}) is not a known key", text.origin));
+        }
+        (self.problems, self.shown)
+    }
+}

@@ -1,0 +1,108 @@
+//! Which database, as the operator writes it.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+/// Which database, as the URL's scheme says.
+#[derive(Clone, PartialEq, Eq)]
+pub enum DatabaseUrl {
+    /// The path of a file.
+    Sqlite(PathBuf),
+    /// What libpq takes, with the password in it.
+    Postgres(String),
+}
+
+/// Not a database URL.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must begin with sqlite:// (then a path) or postgres://")]
+pub struct UnknownScheme;
+
+impl FromStr for DatabaseUrl {
+    type Err = UnknownScheme;
+
+    fn from_str(text: &str) -> Result<Self, UnknownScheme> {
+        match text.split_once("://") {
+            Some(("sqlite", path)) if !path.is_empty() && !path.contains('?') => {
+                Ok(Self::Sqlite(path.into()))
+            }
+            Some(("postgres" | "postgresql", _)) => Ok(Self::Postgres(text.to_owned())),
+            _ => Err(UnknownScheme),
+        }
+    }
+}
+
+impl DatabaseUrl {
+    /// The URL without its password.
+    pub fn masked(&self) -> String {
+        match self {
+            Self::Sqlite(path) => format!("sqlite://{}", path.display()),
+            Self::Postgres(text) => match url::Url::parse(text) {
+                Ok(mut url) => {
+                    if url.password().is_some() && url.set_password(Some("***")).is_err() {
+                        return "postgres://***".to_owned();
+                    }
+                    let hide = |(key, value): (_, _)| {
+                        if key == "password" || key == "sslpassword" {
+                            (key, "***".into())
+                        } else {
+                            (key, value)
+                        }
+                    };
+                    if url.query().is_some() {
+                        let pairs: Vec<(String, String)> =
+                            url.query_pairs().into_owned().map(hide).collect();
+                        url.query_pairs_mut().clear().extend_pairs(pairs);
+                    }
+                    url.into()
+                }
+                Err(_) => "postgres://***".to_owned(),
+            },
+        }
+    }
+
+    /// The kind of database, for people.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "SQLite",
+            Self::Postgres(_) => "PostgreSQL",
+        }
+    }
+}
+
+impl std::fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.masked())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_scheme_chooses_and_passwords_are_masked() {
+        let masked = |text: &str| text.parse::<DatabaseUrl>().map(|u| u.masked());
+        assert_eq!(
+            masked("sqlite://data/x.db").as_deref(),
+            Ok("sqlite://data/x.db")
+        );
+        assert_eq!(
+            masked("postgres://u:geheim@h/db").as_deref(),
+            Ok("postgres://u:***@h/db")
+        );
+        assert_eq!(
+            masked("postgresql:///db?host=/run&password=geheim").as_deref(),
+            Ok("postgresql:///db?host=%2Frun&password=***")
+        );
+        for bad in [
+            "",
+            "data/x.db",
+            "sqlite:x.db",
+            "sqlite://",
+            "mysql://h/db",
+            "host=h dbname=d",
+        ] {
+            assert_eq!(masked(bad), Err(UnknownScheme), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,30 @@
+//! Pure values and rules. Nothing here does I/O, reads a clock or draws a random number: time and bytes arrive as arguments.
+
+pub mod client;
+pub mod database_url;
+pub mod email;
+pub mod locale;
+pub mod mail;
+pub mod mail_url;
+pub mod password;
+pub mod recovery;
+pub mod reset_url;
+pub mod scope;
+pub mod sender;
+pub mod token;
+pub mod user;
+
+pub use client::{Client, ClientId};
+pub use database_url::DatabaseUrl;
+pub use email::{EmailAddress, EmailKey};
+pub use locale::Locale;
+pub use mail_url::MailUrl;
+pub use password::{Password, PasswordHash, PasswordPolicy, Refusal};
+pub use reset_url::ResetUrl;
+pub use scope::{Scope, Scopes};
+pub use sender::Sender;
+pub use token::{AccessToken, ClientSecret, HashedToken, PlainToken, ResetToken};
+pub use user::User;
+
+/// An instant in UTC, in whole microseconds so that both databases give back what they were given (bar D09).
+pub type Instant = chrono::DateTime<chrono::Utc>;

@@ -1,0 +1,48 @@
+//! The things that the service does, one file each. They know the database, mail and the rules, and never say an HTTP word.
+
+pub mod check;
+pub mod clients;
+pub mod deliver;
+pub mod mails;
+pub mod purge;
+pub mod remind;
+pub mod reset;
+pub mod users;
+
+use std::sync::Arc;
+
+use tokio::sync::Notify;
+
+use crate::clock::Clock;
+use crate::domain::recovery::RecoveryRules;
+use crate::domain::{ClientId, PasswordPolicy};
+use crate::hasher::Hasher;
+use crate::storage::Storage;
+
+/// Everything that the flows work with.
+#[derive(Clone)]
+pub struct Flows {
+    /// The database.
+    pub storage: Storage,
+    /// What time it is.
+    pub clock: Clock,
+    /// The gate before bcrypt.
+    pub hasher: Arc<Hasher>,
+    /// How often, how long, how many.
+    pub recovery: RecoveryRules,
+    /// What a new password is held to.
+    pub policy: PasswordPolicy,
+    /// Where we are, for links; never taken from a request.
+    pub public_url: String,
+    /// Wakes the worker that delivers mail.
+    pub mail_queued: Arc<Notify>,
+}
+
+/// On whose behalf a flow runs.
+#[derive(Debug, Clone)]
+pub struct Actor {
+    /// The client that calls.
+    pub client_id: ClientId,
+    /// Whether it may learn that an account does not exist (`users:disclose`).
+    pub may_know_users: bool,
+}

@@ -1,0 +1,65 @@
+//! What has ended is deleted, in small batches, so that no call waits for long (bar D10).
+
+use chrono::TimeDelta;
+
+use super::Flows;
+use crate::storage::{StorageError, access_tokens, clients, mails, reset_tokens};
+
+/// How many rows go in one transaction.
+const BATCH: i64 = 500;
+/// How long a finished mail stays visible to operators.
+const MAIL_HISTORY: TimeDelta = TimeDelta::days(7);
+
+/// What was deleted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Purged {
+    /// Access tokens.
+    pub access_tokens: usize,
+    /// Reset tokens.
+    pub reset_tokens: usize,
+    /// Mails.
+    pub mails: usize,
+    /// Client secrets.
+    pub client_secrets: usize,
+}
+
+impl Flows {
+    /// Deletes everything that has ended.
+    pub async fn purge(&self) -> Result<Purged, StorageError> {
+        let now = self.clock.now();
+        let mut purged = Purged::default();
+        for client in self.storage.read(clients::list).await? {
+            purged.access_tokens += self
+                .in_batches(move |c| access_tokens::purge(c, &client.id, now, BATCH))
+                .await?;
+        }
+        purged.reset_tokens = self
+            .in_batches(move |c| reset_tokens::purge(c, now, BATCH))
+            .await?;
+        purged.mails = self
+            .in_batches(move |c| mails::purge(c, now - MAIL_HISTORY, now, BATCH))
+            .await?;
+        purged.client_secrets = self
+            .storage
+            .write(move |c| clients::purge_secrets(c, now))
+            .await?;
+        Ok(purged)
+    }
+
+    async fn in_batches<F>(&self, delete: F) -> Result<usize, StorageError>
+    where
+        F: Fn(&mut crate::storage::AnyConnection) -> Result<usize, StorageError>
+            + Clone
+            + Send
+            + 'static,
+    {
+        let mut total = 0;
+        loop {
+            let deleted = self.storage.write(delete.clone()).await?;
+            total += deleted;
+            if deleted < usize::try_from(BATCH).unwrap_or(usize::MAX) {
+                return Ok(total);
+            }
+        }
+    }
+}

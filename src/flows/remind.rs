@@ -1,0 +1,65 @@
+//! A user forgot: queue a mail with a link.
+
+use chrono::TimeDelta;
+
+use super::{Actor, Flows};
+use crate::domain::mail::{Mail, MailKind};
+use crate::domain::recovery::Ruling;
+use crate::domain::{EmailAddress, Locale};
+use crate::entropy;
+use crate::storage::{StorageError, mails, users};
+
+/// What a caller learns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reminded {
+    /// A mail is on its way if there is such a user, unless one was sent just now.
+    Accepted,
+    /// There is no such user: said to disclosing clients only.
+    UnknownUser,
+    /// Too many for this address: come back after this time.
+    TooMany(TimeDelta),
+}
+
+impl Flows {
+    /// Queues a reset mail. One row is written whether or not anybody has the address; who gets the mail, and the secret in
+    /// it, is decided by the worker, so known and unknown addresses cost the same (bar F01, F02, F03).
+    pub async fn remind(
+        &self,
+        actor: Actor,
+        email: &EmailAddress,
+        locale: Option<Locale>,
+    ) -> Result<Reminded, StorageError> {
+        let now = self.clock.now();
+        let rules = self.recovery.clone();
+        let key = email.key();
+        let mail = Mail {
+            id: entropy::id(now),
+            kind: MailKind::Reset {
+                address_key: key.as_str().to_owned(),
+            },
+            client_id: Some(actor.client_id),
+            locale,
+            created_at: now,
+            expires_at: now + rules.lifetime,
+            attempts: 0,
+        };
+        let ended = self.storage.write(move |c| {
+            if actor.may_know_users && users::find_by_email(c, &key)?.is_none() {
+                return Ok::<_, StorageError>((Reminded::UnknownUser, false));
+            }
+            c.serialise_on(key.as_str())?;
+            let enough = i64::try_from(rules.per_hour).unwrap_or(i64::MAX);
+            let queued = mails::queued_since(c, &key, rules.window_start(now), enough)?;
+            match rules.rule(now, &queued) {
+                Ruling::Send => mails::insert(c, &mail).map(|()| (Reminded::Accepted, true)),
+                Ruling::Quiet => Ok((Reminded::Accepted, false)),
+                Ruling::Refuse(wait) => Ok((Reminded::TooMany(wait), false)),
+            }
+        });
+        let (reminded, queued) = ended.await?;
+        if queued {
+            self.mail_queued.notify_one();
+        }
+        Ok(reminded)
+    }
+}

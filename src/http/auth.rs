@@ -1,0 +1,113 @@
+//! Who calls: `identify` looks the bearer token up before anything is read; `Caller<Scope>` in a handler's arguments is the
+//! policy of its route (bar B07).
+
+use std::future::{Ready, ready};
+use std::marker::PhantomData;
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
+use actix_web::http::header::{AUTHORIZATION, HeaderMap};
+use actix_web::middleware::Next;
+use actix_web::{Error, FromRequest, HttpMessage, HttpRequest, web};
+
+use super::error::ApiError;
+use crate::app::App;
+use crate::domain::{ClientId, PlainToken, Scope};
+use crate::flows::Actor;
+use crate::oauth::guard::{Bearer, Denied, Standing};
+use crate::storage::access_tokens::LiveToken;
+
+/// Who calls, as far as the `Authorization` field tells. Put on the request before limits count it.
+#[derive(Clone)]
+pub(super) struct Identified(Standing);
+
+impl Identified {
+    /// The client that calls.
+    pub(super) fn client(&self) -> Option<&ClientId> {
+        self.0.client()
+    }
+}
+
+/// Looks the bearer token up and remembers who calls.
+pub(super) async fn identify<B: MessageBody>(
+    app: web::Data<App>,
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<B>, Error> {
+    let bearer = bearer(request.headers());
+    let standing = Standing::of(bearer, &app.flows.storage, app.flows.clock.now())
+        .await
+        .map_err(ApiError::from)?;
+    request.extensions_mut().insert(Identified(standing));
+    next.call(request).await
+}
+
+/// Reads the `Authorization` field (RFC 6750 section 2.1): the scheme in any case, the token exactly.
+fn bearer(headers: &HeaderMap) -> Bearer {
+    let mut fields = headers.get_all(AUTHORIZATION);
+    let Some(field) = fields.next() else {
+        return Bearer::Absent;
+    };
+    if fields.next().is_some() {
+        return Bearer::Malformed;
+    }
+    let Some((scheme, token)) = field.to_str().ok().and_then(|text| text.split_once(' ')) else {
+        return Bearer::Malformed;
+    };
+    let token = token.trim_start_matches(' '); // RFC 9110 section 11.4: one or more spaces
+    if !scheme.eq_ignore_ascii_case("bearer") || token.is_empty() || token.contains(' ') {
+        return Bearer::Malformed;
+    }
+    PlainToken::parse(token).map_or(Bearer::Foreign, Bearer::Token)
+}
+
+/// A scope, as a type.
+pub(super) trait Needs {
+    /// Which one.
+    const SCOPE: Scope;
+}
+
+macro_rules! needs {
+    ($($name:ident,)+) => {
+        $(#[doc = concat!("The scope `", stringify!($name), "`.")]
+        pub(super) enum $name {}
+        impl Needs for $name { const SCOPE: Scope = Scope::$name; })+
+    };
+}
+
+needs! { PasswordRemind, PasswordReset, }
+
+/// A caller whose token carries the scope `S`. Having it in its arguments is a handler's policy; a route without is public.
+pub(super) struct Caller<S> {
+    token: LiveToken,
+    scope: PhantomData<S>,
+}
+
+impl<S> Caller<S> {
+    /// On whose behalf the flow runs.
+    pub(super) fn actor(&self) -> Actor {
+        Actor {
+            client_id: self.token.client_id.clone(),
+            may_know_users: self.token.scopes.contains(Scope::UsersDisclose),
+        }
+    }
+}
+
+impl<S: Needs> FromRequest for Caller<S> {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let extensions = request.extensions();
+        let identified = extensions.get::<Identified>().ok_or(Denied::NoCredentials);
+        let token = identified.and_then(|Identified(standing)| standing.require(S::SCOPE));
+        ready(
+            token
+                .map(|token| Self {
+                    token: token.clone(),
+                    scope: PhantomData,
+                })
+                .map_err(ApiError::from),
+        )
+    }
+}

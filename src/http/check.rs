@@ -1,0 +1,40 @@
+//! `POST /v1/password/check`
+
+use actix_web::{HttpResponse, web};
+use chrono::SecondsFormat;
+use serde_json::json;
+
+use super::auth::{Caller, PasswordReset};
+use super::body::{Body, Fields, FromFields};
+use super::error::ApiError;
+use crate::app::App;
+use crate::domain::{PlainToken, ResetToken};
+use crate::texts::Language;
+
+pub(super) struct CheckRequest {
+    token: Option<PlainToken<ResetToken>>,
+}
+
+impl FromFields for CheckRequest {
+    fn from_fields(fields: &Fields) -> Result<Self, ApiError> {
+        Ok(Self {
+            token: fields.reset_token("token")?,
+        })
+    }
+}
+
+/// Tells whether a reset token is alive, and nothing about whose it is (bar F18).
+pub(super) async fn check(
+    _caller: Caller<PasswordReset>,
+    app: web::Data<App>,
+    language: Language,
+    Body(request): Body<CheckRequest>,
+) -> Result<HttpResponse, ApiError> {
+    let token = request.token.ok_or(ApiError::WrongToken)?;
+    let expires_at = app.flows.check(&token).await?.ok_or(ApiError::WrongToken)?;
+    Ok(HttpResponse::Ok().json(json!({
+        "status": "token_valid",
+        "success": language.text("token-valid"),
+        "expires_at": expires_at.to_rfc3339_opts(SecondsFormat::Secs, true),
+    })))
+}

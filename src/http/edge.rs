@@ -1,0 +1,141 @@
+//! The outermost layer: request id, headers, the caller's language on errors, one log line, and an answer even for a panic.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use actix_cors::Cors;
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::StatusCode;
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpMessage, HttpResponse, ResponseError, web};
+use futures_util::FutureExt;
+use tracing::Instrument;
+
+use super::auth::Identified;
+use super::error::ApiError;
+use super::{headers, language, limits};
+use crate::app::App;
+use crate::domain::ClientId;
+use crate::texts::Language;
+use crate::{clock, entropy};
+
+/// Wraps every request.
+pub async fn edge<B: MessageBody + 'static>(
+    app: web::Data<App>,
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let now = app.flows.clock.now();
+    let id = headers::request_id(request.headers()).unwrap_or_else(|| entropy::id(now).to_string());
+    let language = language::of(request.headers());
+    let https = app.https;
+    let started = clock::monotonic();
+    let method = request.method().clone();
+    let span = tracing::info_span!("request", request_id = %id);
+
+    let answered = AssertUnwindSafe(next.call(request))
+        .catch_unwind()
+        .instrument(span.clone())
+        .await;
+    let answered = match answered {
+        Ok(Ok(response)) => Ok(translate(response.map_into_boxed_body(), language, &id)),
+        Ok(Err(error)) => Err(error),
+        Err(_) => {
+            span.in_scope(|| tracing::error!("a handler panicked"));
+            Err(Failed {
+                id: id.clone(),
+                https,
+            }
+            .into())
+        }
+    };
+    let _entered = span.entered();
+    let elapsed_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+    match answered {
+        Ok(mut response) => {
+            headers::put(response.headers_mut(), &id, https);
+            limits::add_reset(&mut response, now);
+            let status = response.status().as_u16();
+            // The pattern, never the path: a path or query can hold anything.
+            let route = response.request().match_pattern();
+            let client = response
+                .request()
+                .extensions()
+                .get::<Identified>()
+                .and_then(|c| c.client().map(ClientId::to_string));
+            tracing::info!(%method, route, status, elapsed_us, client, "answered");
+            Ok(response)
+        }
+        Err(error) => {
+            tracing::error!(%method, elapsed_us, "not answered by a handler");
+            Err(error)
+        }
+    }
+}
+
+/// Errors were written without knowing the request: writes them again in its language, with its id.
+fn translate(
+    response: ServiceResponse<BoxBody>,
+    language: Language,
+    id: &str,
+) -> ServiceResponse<BoxBody> {
+    let Some(error) = response.response().extensions().get::<ApiError>().cloned() else {
+        return response;
+    };
+    let (request, old) = response.into_parts();
+    let mut new = error.render(language, Some(id));
+    for (name, value) in old.headers() {
+        if !new.headers().contains_key(name) {
+            new.headers_mut().insert(name.clone(), value.clone());
+        }
+    }
+    ServiceResponse::new(request, new)
+}
+
+/// A panic's answer: it has no request to go with any more.
+#[derive(Debug)]
+struct Failed {
+    id: String,
+    https: bool,
+}
+
+impl std::fmt::Display for Failed {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("internal")
+    }
+}
+
+impl ResponseError for Failed {
+    fn status_code(&self) -> StatusCode {
+        StatusCode::INTERNAL_SERVER_ERROR
+    }
+
+    fn error_response(&self) -> HttpResponse<BoxBody> {
+        let mut response = ApiError::Internal.render(Language::default(), Some(&self.id));
+        headers::put(response.headers_mut(), &self.id, self.https);
+        response
+    }
+}
+
+/// Which web pages may call: none, unless an operator names their origins.
+pub fn cors(app: &Arc<App>) -> Cors {
+    let exposed = [
+        "X-Request-Id",
+        "Retry-After",
+        "X-RateLimit-Limit",
+        "X-RateLimit-Remaining",
+        "X-RateLimit-Reset",
+    ];
+    let cors = Cors::default()
+        .allow_any_header()
+        .allow_any_method()
+        .expose_headers(exposed)
+        .max_age(600);
+    if app.cors_origins.iter().any(|origin| origin == "*") {
+        return cors.allow_any_origin().send_wildcard();
+    }
+    app.cors_origins
+        .iter()
+        .fold(cors, |cors, origin| cors.allowed_origin(origin))
+}

@@ -1,0 +1,242 @@
+//! Every error of the API, with its status and body: the one translation to HTTP.
+
+use actix_web::body::BoxBody;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::{HttpResponse, ResponseError};
+use chrono::TimeDelta;
+use serde_json::{Map, Value, json};
+
+use crate::domain::{Refusal, Scope};
+use crate::flows::reset::ResetError;
+use crate::hasher::HashError;
+use crate::oauth::guard::Denied;
+use crate::storage::StorageError;
+use crate::texts::Language;
+
+/// What the service calls itself in challenges (RFC 7235 section 2.2).
+pub(super) const REALM: &str = "unforget";
+
+/// An error answer. The text goes by the caller's language; `status` never changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum ApiError {
+    /// 400: not parseable, or a field that is missing, repeated or of the wrong type.
+    InvalidRequest(Option<&'static str>),
+    /// 400: there is no such account (for those who may know), or the address is malformed.
+    WrongUser,
+    /// 400: the reset token cannot be used.
+    WrongToken,
+    /// 400: the new password is refused, with what the caller needs to explain it.
+    WrongPassword(Vec<Refusal>, usize),
+    /// 401, 403 or 400 with a challenge (RFC 6750 section 3).
+    Denied(Denied),
+    /// 404
+    NotFound,
+    /// 405
+    MethodNotAllowed(&'static [&'static str]),
+    /// 408: the body did not arrive in time.
+    Timeout,
+    /// 413
+    TooLarge,
+    /// 415
+    UnsupportedMediaType,
+    /// 429, and when to come back.
+    TooMany(TimeDelta),
+    /// 503: busy, or a part of us is away. Nothing was lost.
+    Unavailable,
+    /// 500: a defect. It was logged where it was noticed.
+    Internal,
+}
+
+impl ApiError {
+    fn code(&self) -> StatusCode {
+        match self {
+            Self::InvalidRequest(_)
+            | Self::WrongUser
+            | Self::WrongToken
+            | Self::WrongPassword(..) => StatusCode::BAD_REQUEST,
+            Self::Denied(Denied::InvalidRequest) => StatusCode::BAD_REQUEST,
+            Self::Denied(Denied::InsufficientScope(_)) => StatusCode::FORBIDDEN,
+            Self::Denied(_) => StatusCode::UNAUTHORIZED,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Timeout => StatusCode::REQUEST_TIMEOUT,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// The `status` word and the key of the text.
+    fn words(&self) -> (&'static str, &'static str) {
+        match self {
+            Self::InvalidRequest(Some(_)) => ("invalid_request", "invalid-field"),
+            Self::InvalidRequest(None) | Self::Denied(Denied::InvalidRequest) => {
+                ("invalid_request", "invalid-request")
+            }
+            Self::WrongUser => ("wrong_user", "wrong-user"),
+            Self::WrongToken => ("wrong_token", "wrong-token"),
+            Self::WrongPassword(..) => ("wrong_password", "wrong-password"),
+            Self::Denied(Denied::NoCredentials) => ("unauthorized", "unauthorized"),
+            Self::Denied(Denied::InvalidToken) => ("invalid_token", "invalid-token"),
+            Self::Denied(Denied::InsufficientScope(_)) => {
+                ("insufficient_scope", "insufficient-scope")
+            }
+            Self::NotFound => ("not_found", "not-found"),
+            Self::MethodNotAllowed(_) => ("method_not_allowed", "method-not-allowed"),
+            Self::Timeout => ("request_timeout", "request-timeout"),
+            Self::TooLarge => ("payload_too_large", "payload-too-large"),
+            Self::UnsupportedMediaType => ("unsupported_media_type", "unsupported-media-type"),
+            Self::TooMany(_) => ("too_many_requests", "too-many-requests"),
+            Self::Unavailable => ("unavailable", "unavailable"),
+            Self::Internal => ("internal", "internal"),
+        }
+    }
+
+    /// The answer in a language.
+    pub(super) fn render(&self, language: Language, request_id: Option<&str>) -> HttpResponse {
+        let (status, text) = self.words();
+        let mut body = Map::new();
+        body.insert("status".to_owned(), json!(status));
+        body.insert("error".to_owned(), json!(language.text(text)));
+        match self {
+            Self::InvalidRequest(Some(field)) => {
+                body.insert("field".to_owned(), json!(field));
+            }
+            Self::WrongPassword(reasons, min_length) => {
+                let reasons: Vec<_> = reasons.iter().map(|reason| reason.name()).collect();
+                body.insert("reasons".to_owned(), json!(reasons));
+                body.insert("min_length".to_owned(), json!(min_length));
+            }
+            _ => {}
+        }
+        if let Some(id) = request_id {
+            body.insert("request_id".to_owned(), json!(id));
+        }
+        let mut response = HttpResponse::build(self.code());
+        match self {
+            Self::Denied(denied) => {
+                response.insert_header((WWW_AUTHENTICATE, challenge(*denied)));
+            }
+            Self::MethodNotAllowed(methods) => {
+                response.insert_header((ALLOW, methods.join(", ")));
+            }
+            Self::TooMany(wait) => {
+                response.insert_header((RETRY_AFTER, seconds(*wait)));
+            }
+            Self::Unavailable => {
+                response.insert_header((RETRY_AFTER, "1"));
+            }
+            _ => {}
+        }
+        let mut response = response.json(Value::Object(body));
+        // The edge may write it again, in the caller's language.
+        response.extensions_mut().insert(self.clone());
+        response
+    }
+}
+
+/// Whole seconds, rounded up: coming back at that moment must succeed.
+pub(super) fn seconds(wait: TimeDelta) -> String {
+    let whole = (wait + TimeDelta::milliseconds(999)).num_seconds();
+    whole.max(1).to_string()
+}
+
+fn challenge(denied: Denied) -> String {
+    match denied {
+        Denied::NoCredentials => format!("Bearer realm=\"{REALM}\""),
+        Denied::InvalidRequest => format!("Bearer realm=\"{REALM}\", error=\"invalid_request\""),
+        Denied::InvalidToken => format!("Bearer realm=\"{REALM}\", error=\"invalid_token\""),
+        Denied::InsufficientScope(scope) => {
+            format!(
+                "Bearer realm=\"{REALM}\", error=\"insufficient_scope\", scope=\"{}\"",
+                Scope::name(scope)
+            )
+        }
+    }
+}
+
+impl std::fmt::Display for ApiError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.words().0)
+    }
+}
+
+impl std::error::Error for ApiError {}
+
+impl ResponseError for ApiError {
+    fn status_code(&self) -> StatusCode {
+        self.code()
+    }
+
+    fn error_response(&self) -> HttpResponse<BoxBody> {
+        self.render(Language::default(), None)
+    }
+}
+
+impl From<Denied> for ApiError {
+    fn from(denied: Denied) -> Self {
+        Self::Denied(denied)
+    }
+}
+
+impl From<StorageError> for ApiError {
+    fn from(error: StorageError) -> Self {
+        if error.is_passing() {
+            tracing::warn!(%error, "storage");
+            Self::Unavailable
+        } else {
+            tracing::error!(%error, "storage");
+            Self::Internal
+        }
+    }
+}
+
+impl From<HashError> for ApiError {
+    fn from(error: HashError) -> Self {
+        match error {
+            HashError::Busy => Self::Unavailable,
+            HashError::Failed(error) => {
+                tracing::error!(%error, "hashing");
+                Self::Internal
+            }
+        }
+    }
+}
+
+impl ApiError {
+    /// What a refused reset means, where passwords have at least `min_length` characters.
+    pub(super) fn of_reset(error: ResetError, min_length: usize) -> Self {
+        match error {
+            ResetError::WrongPassword(reasons) => Self::WrongPassword(reasons, min_length),
+            ResetError::WrongToken => Self::WrongToken,
+            ResetError::WrongUser => Self::WrongUser,
+            ResetError::Hash(error) => error.into(),
+            ResetError::Storage(error) => error.into(),
+        }
+    }
+}
+
+/// The answer for paths that do not exist.
+pub(super) async fn not_found() -> Result<HttpResponse, ApiError> {
+    Err(ApiError::NotFound)
+}
+
+/// The answer for methods that a path does not have.
+pub(super) fn method_not_allowed(
+    methods: &'static [&'static str],
+) -> Result<HttpResponse, ApiError> {
+    Err(ApiError::MethodNotAllowed(methods))
+}
+
+/// The answer for OPTIONS: what the path does have.
+pub(super) fn options(methods: &'static [&'static str]) -> HttpResponse {
+    let mut response = HttpResponse::NoContent().finish();
+    if let Ok(allow) = HeaderValue::from_str(&methods.join(", ")) {
+        response.headers_mut().insert(ALLOW, allow);
+    }
+    response.headers_mut().remove(CONTENT_TYPE);
+    response
+}

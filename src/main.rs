@@ -1,0 +1,7 @@
+//! The program: reads the command and sets the exit code.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    unforget::cli::run()
+}

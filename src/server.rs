@@ -1,0 +1,176 @@
+//! Builds the service from its settings, starts it, and stops it without losing anything.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::ServerHandle;
+use actix_web::middleware::{Condition, from_fn};
+use actix_web::{HttpServer, web};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
+
+use crate::app::{App, LimitRules, Rate};
+use crate::clock::Clock;
+use crate::config::Settings;
+use crate::flows::Flows;
+use crate::hasher::Hasher;
+use crate::http::{self, Limits};
+use crate::mail::{Mailer, MailerError};
+use crate::storage::{Schema, Storage, StorageError};
+use crate::worker::Worker;
+
+/// How long a request's head may take to arrive (bar H08).
+const HEAD_PATIENCE: Duration = Duration::from_secs(5);
+/// How long running requests may go on after SIGTERM, in seconds.
+const SHUTDOWN_SECONDS: u64 = 20;
+/// The most connections for each worker thread; more wait in the kernel's queue.
+const CONNECTIONS: usize = 8192;
+/// How often idle limit buckets are forgotten.
+const FORGET: Duration = Duration::from_secs(60);
+
+/// Why the service did not start, or did not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// The database.
+    #[error("{0}")]
+    Storage(#[from] StorageError),
+    /// The mail settings.
+    #[error("mail: {0}")]
+    Mail(#[from] MailerError),
+    /// The address.
+    #[error("cannot listen on {0}: {1}")]
+    Listen(SocketAddr, std::io::Error),
+    /// The server ended by itself.
+    #[error("the server failed: {0}")]
+    Io(#[from] std::io::Error),
+}
+
+/// What the flows need, without anything that listens: also for the command line.
+pub fn flows(settings: &Settings, clock: Clock) -> Result<Flows, StorageError> {
+    let schema = if settings.auto_migrate {
+        Schema::Migrate
+    } else {
+        Schema::Require
+    };
+    let storage = Storage::open(&settings.database_url, settings.database_parallel, schema)?;
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    Ok(Flows {
+        storage,
+        clock,
+        hasher: Arc::new(Hasher::new(settings.bcrypt_cost, cores)),
+        recovery: settings.recovery.clone(),
+        policy: settings.policy.clone(),
+        public_url: settings.public_url.clone(),
+        mail_queued: Arc::default(),
+    })
+}
+
+/// The way out for mail.
+pub fn mailer(settings: &Settings) -> Result<Mailer, MailerError> {
+    Mailer::new(
+        &settings.mail.url,
+        &settings.mail.from,
+        settings.mail.timeout,
+    )
+}
+
+/// A service that runs.
+pub struct Running {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// What it does, for whoever holds it.
+    pub flows: Flows,
+    handle: ServerHandle,
+    server: JoinHandle<std::io::Result<()>>,
+    worker: Worker,
+    forgetting: JoinHandle<()>,
+}
+
+/// Opens the database, listens, and starts the loops.
+pub fn start(settings: &Settings, clock: Clock) -> Result<Running, ServerError> {
+    let flows = flows(settings, clock)?;
+    let mailer = mailer(settings)?;
+    let rate = |per_minute, burst| Rate { per_minute, burst };
+    let app = Arc::new(App {
+        flows: flows.clone(),
+        token_lifetime: settings.token_lifetime,
+        https: settings.public_url.starts_with("https:"),
+        trusted_proxies: Arc::new(settings.trusted_proxies.clone()),
+        cors_origins: settings.cors_origins.clone(),
+        limits: settings.limits.map(|limits| LimitRules {
+            token: rate(limits.token_per_minute, limits.token_burst),
+            api: rate(limits.api_per_minute, limits.api_burst),
+        }),
+    });
+    let limits = Limits::new(&app);
+    let buckets = limits.clone();
+
+    let server = HttpServer::new(move || {
+        let cors = Condition::new(!app.cors_origins.is_empty(), http::cors(&app));
+        let (app, limits) = (Arc::clone(&app), limits.clone());
+        actix_web::App::new()
+            .wrap(cors)
+            .wrap(from_fn(http::edge))
+            .app_data(web::Data::from(Arc::clone(&app)))
+            .configure(move |config| http::routes(config, &limits))
+    })
+    .workers(settings.workers)
+    .client_request_timeout(HEAD_PATIENCE)
+    .max_connections(CONNECTIONS)
+    .shutdown_timeout(SHUTDOWN_SECONDS)
+    .disable_signals()
+    .bind(settings.listen)
+    .map_err(|error| ServerError::Listen(settings.listen, error))?;
+    let address = server.addrs().first().copied().unwrap_or(settings.listen);
+    let server = server.run();
+    let handle = server.handle();
+
+    Ok(Running {
+        address,
+        worker: Worker::start(&flows, mailer, settings.mail.parallel),
+        flows,
+        handle,
+        server: tokio::spawn(server),
+        forgetting: tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(FORGET).await;
+                buckets.forget_idle();
+            }
+        }),
+    })
+}
+
+impl Running {
+    /// Runs until SIGTERM or SIGINT, then stops; a second signal ends the process at once.
+    pub async fn until_signal(mut self) -> Result<(), ServerError> {
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+            ended = &mut self.server => {
+                return match ended {
+                    Ok(Ok(())) => Err(std::io::Error::other("it ended by itself").into()),
+                    Ok(Err(error)) => Err(error.into()),
+                    Err(error) => Err(std::io::Error::other(error).into()),
+                };
+            }
+        }
+        tracing::info!("stopping: finishing what runs");
+        tokio::select! {
+            () = self.stop() => {}
+            _ = terminate.recv() => tracing::warn!("stopped at once"),
+            _ = interrupt.recv() => tracing::warn!("stopped at once"),
+        }
+        Ok(())
+    }
+
+    /// Stops accepting, finishes running requests, lets mails that are being sent finish, and closes the database.
+    pub async fn stop(self) {
+        self.forgetting.abort();
+        self.handle.stop(true).await;
+        let _ended = self.server.await;
+        self.worker.stop().await;
+    }
+}

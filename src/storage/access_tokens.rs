@@ -1,0 +1,111 @@
+//! Access tokens, of applications and of users (RFC 6749 section 1.4).
+
+use diesel::prelude::*;
+use uuid::Uuid;
+
+use super::AnyConnection;
+use super::columns::{At, Id};
+use super::error::Result;
+use super::schema::{access_tokens, clients};
+use crate::domain::{AccessToken, ClientId, HashedToken, Instant, Scopes};
+
+/// A token that is about to be handed out.
+#[derive(Debug)]
+pub struct NewAccessToken<'a> {
+    /// Its digest.
+    pub digest: HashedToken<AccessToken>,
+    /// The client that it is issued to.
+    pub client_id: &'a ClientId,
+    /// The user that it speaks for; none for a token of the application itself.
+    pub subject: Option<Uuid>,
+    /// What it carries.
+    pub scopes: Scopes,
+    /// When it is issued.
+    pub created_at: Instant,
+    /// When it ends.
+    pub expires_at: Instant,
+}
+
+/// What a live token stands for.
+#[derive(Debug, Clone)]
+pub struct LiveToken {
+    /// The client that it was issued to.
+    pub client_id: ClientId,
+    /// The user that it speaks for.
+    pub subject: Option<Uuid>,
+    /// What it carries, as far as its client may still carry it.
+    pub scopes: Scopes,
+    /// When it ends.
+    pub expires_at: Instant,
+}
+
+/// Stores a token.
+pub fn insert(c: &mut AnyConnection, token: &NewAccessToken<'_>) -> Result<()> {
+    diesel::insert_into(access_tokens::table)
+        .values((
+            access_tokens::digest.eq(token.digest.as_bytes()),
+            access_tokens::client_id.eq(token.client_id.as_str()),
+            access_tokens::subject.eq(token.subject.map(Id)),
+            access_tokens::scopes.eq(token.scopes.to_string()),
+            access_tokens::created_at.eq(At(token.created_at)),
+            access_tokens::expires_at.eq(At(token.expires_at)),
+        ))
+        .execute(c)?;
+    Ok(())
+}
+
+/// Finds a token that may be used now: not expired, its client not disabled. Scopes that the client has lost since are
+/// left out (bar O19).
+pub fn find_live(
+    c: &mut AnyConnection,
+    digest: &HashedToken<AccessToken>,
+    now: Instant,
+) -> Result<Option<LiveToken>> {
+    let found: Option<(String, Option<Id>, String, At, String)> = access_tokens::table
+        .inner_join(clients::table)
+        .filter(access_tokens::digest.eq(digest.as_bytes()))
+        .filter(access_tokens::expires_at.gt(At(now)))
+        .filter(clients::disabled_at.is_null())
+        .select((
+            access_tokens::client_id,
+            access_tokens::subject,
+            access_tokens::scopes,
+            access_tokens::expires_at,
+            clients::scopes,
+        ))
+        .first(c)
+        .optional()?;
+    found
+        .map(|(client_id, subject, scopes, expires_at, client_scopes)| {
+            Ok(LiveToken {
+                client_id: ClientId::new(client_id),
+                subject: subject.map(Uuid::from),
+                scopes: super::clients::scopes(&scopes)?
+                    .intersection(super::clients::scopes(&client_scopes)?),
+                expires_at: expires_at.0,
+            })
+        })
+        .transpose()
+}
+
+/// Ends every token that speaks for this user.
+pub fn delete_of_user(c: &mut AnyConnection, user: Uuid) -> Result<usize> {
+    Ok(
+        diesel::delete(access_tokens::table.filter(access_tokens::subject.eq(Id(user))))
+            .execute(c)?,
+    )
+}
+
+/// Deletes up to `limit` expired tokens of a client.
+pub fn purge(c: &mut AnyConnection, client: &ClientId, now: Instant, limit: i64) -> Result<usize> {
+    let expired: Vec<Vec<u8>> = access_tokens::table
+        .filter(access_tokens::client_id.eq(client.as_str()))
+        .filter(access_tokens::expires_at.le(At(now)))
+        .select(access_tokens::digest)
+        .limit(limit)
+        .load(c)?;
+    Ok(
+        diesel::delete(access_tokens::table.filter(access_tokens::digest.eq_any(expired)))
+            .execute(c)?,
+    )
+}

@@ -1,0 +1,196 @@
+//! OAuth2 clients and their secrets.
+
+use chrono::TimeDelta;
+use diesel::prelude::*;
+use uuid::Uuid;
+
+use super::AnyConnection;
+use super::columns::{At, Id};
+use super::error::{Result, StorageError};
+use super::schema::{client_secrets, clients};
+use crate::domain::client::SecretInfo;
+use crate::domain::{Client, ClientId, ClientSecret, HashedToken, Instant, Scopes};
+
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = clients)]
+struct Row {
+    id: String,
+    name: String,
+    scopes: String,
+    reset_url: Option<String>,
+    locale: Option<String>,
+    token_lifetime: Option<i64>,
+    created_at: At,
+    disabled_at: Option<At>,
+}
+
+impl From<&Client> for Row {
+    fn from(client: &Client) -> Self {
+        Self {
+            id: client.id.as_str().to_owned(),
+            name: client.name.as_str().to_owned(),
+            scopes: client.scopes.to_string(),
+            reset_url: client.reset_url.as_ref().map(|u| u.as_str().to_owned()),
+            locale: client.locale.as_ref().map(|l| l.as_str().to_owned()),
+            token_lifetime: client.token_lifetime.map(|t| t.num_seconds()),
+            created_at: At(client.created_at),
+            disabled_at: client.disabled_at.map(At),
+        }
+    }
+}
+
+impl TryFrom<Row> for Client {
+    type Error = StorageError;
+
+    fn try_from(row: Row) -> Result<Self> {
+        Ok(Self {
+            name: row.name.parse().map_err(|_| odd("name"))?,
+            scopes: scopes(&row.scopes)?,
+            reset_url: row
+                .reset_url
+                .map(|u| u.parse().map_err(|_| odd("reset_url")))
+                .transpose()?,
+            locale: row
+                .locale
+                .map(|l| l.parse().map_err(|_| odd("locale")))
+                .transpose()?,
+            token_lifetime: row.token_lifetime.map(TimeDelta::seconds),
+            created_at: row.created_at.0,
+            disabled_at: row.disabled_at.map(Instant::from),
+            id: ClientId::new(row.id),
+        })
+    }
+}
+
+fn odd(column: &str) -> StorageError {
+    StorageError::Internal(format!("clients.{column} cannot be read"))
+}
+
+/// Reads a column of scopes.
+pub(super) fn scopes(text: &str) -> Result<Scopes> {
+    text.parse().map_err(|_| odd("scopes"))
+}
+
+/// Stores a new client.
+pub fn insert(c: &mut AnyConnection, client: &Client) -> Result<()> {
+    diesel::insert_into(clients::table)
+        .values(Row::from(client))
+        .execute(c)?;
+    Ok(())
+}
+
+/// Finds a client by its id.
+pub fn find(c: &mut AnyConnection, id: &ClientId) -> Result<Option<Client>> {
+    let row: Option<Row> = clients::table
+        .find(id.as_str())
+        .select(Row::as_select())
+        .first(c)
+        .optional()?;
+    row.map(Client::try_from).transpose()
+}
+
+/// Finds an enabled client by its id and one of its live secrets: one look-up, whatever the number of secrets, and the same
+/// for an unknown client as for a wrong secret (bar O09).
+pub fn authenticate(
+    c: &mut AnyConnection,
+    id: &ClientId,
+    secret: &HashedToken<ClientSecret>,
+    now: Instant,
+) -> Result<Option<Client>> {
+    let row: Option<Row> = client_secrets::table
+        .inner_join(clients::table)
+        .filter(client_secrets::client_id.eq(id.as_str()))
+        .filter(client_secrets::digest.eq(secret.as_bytes()))
+        .filter(
+            client_secrets::expires_at
+                .is_null()
+                .or(client_secrets::expires_at.gt(At(now))),
+        )
+        .filter(clients::disabled_at.is_null())
+        .select(Row::as_select())
+        .first(c)
+        .optional()?;
+    row.map(Client::try_from).transpose()
+}
+
+/// Every client, oldest first.
+pub fn list(c: &mut AnyConnection) -> Result<Vec<Client>> {
+    let rows: Vec<Row> = clients::table
+        .order((clients::created_at, clients::id))
+        .select(Row::as_select())
+        .load(c)?;
+    rows.into_iter().map(Client::try_from).collect()
+}
+
+/// Switches a client off or on. Says whether there is such a client.
+pub fn set_disabled(c: &mut AnyConnection, id: &ClientId, at: Option<Instant>) -> Result<bool> {
+    let changed = diesel::update(clients::table.find(id.as_str()))
+        .set(clients::disabled_at.eq(at.map(At)))
+        .execute(c)?;
+    Ok(changed == 1)
+}
+
+/// Deletes a client with its secrets and tokens. Says whether there was such a client.
+pub fn delete(c: &mut AnyConnection, id: &ClientId) -> Result<bool> {
+    Ok(diesel::delete(clients::table.find(id.as_str())).execute(c)? == 1)
+}
+
+/// Stores a further secret of a client.
+pub fn add_secret(
+    c: &mut AnyConnection,
+    id: Uuid,
+    client: &ClientId,
+    secret: &HashedToken<ClientSecret>,
+    now: Instant,
+) -> Result<()> {
+    diesel::insert_into(client_secrets::table)
+        .values((
+            client_secrets::id.eq(Id(id)),
+            client_secrets::client_id.eq(client.as_str()),
+            client_secrets::digest.eq(secret.as_bytes()),
+            client_secrets::created_at.eq(At(now)),
+        ))
+        .execute(c)?;
+    Ok(())
+}
+
+/// Lets the secrets that have no earlier end, end at `at`.
+pub fn expire_secrets(c: &mut AnyConnection, client: &ClientId, at: Instant) -> Result<()> {
+    diesel::update(client_secrets::table)
+        .filter(client_secrets::client_id.eq(client.as_str()))
+        .filter(
+            client_secrets::expires_at
+                .is_null()
+                .or(client_secrets::expires_at.gt(At(at))),
+        )
+        .set(client_secrets::expires_at.eq(At(at)))
+        .execute(c)?;
+    Ok(())
+}
+
+/// A client's secrets, newest first, as far as they may be shown.
+pub fn secrets(c: &mut AnyConnection, client: &ClientId) -> Result<Vec<SecretInfo>> {
+    let rows: Vec<(Id, At, Option<At>)> = client_secrets::table
+        .filter(client_secrets::client_id.eq(client.as_str()))
+        .order(client_secrets::created_at.desc())
+        .select((
+            client_secrets::id,
+            client_secrets::created_at,
+            client_secrets::expires_at,
+        ))
+        .load(c)?;
+    let info = |(id, created_at, expires_at): (Id, At, Option<At>)| SecretInfo {
+        id: id.0,
+        created_at: created_at.0,
+        expires_at: expires_at.map(Instant::from),
+    };
+    Ok(rows.into_iter().map(info).collect())
+}
+
+/// Deletes the secrets that have ended.
+pub fn purge_secrets(c: &mut AnyConnection, now: Instant) -> Result<usize> {
+    Ok(
+        diesel::delete(client_secrets::table.filter(client_secrets::expires_at.le(At(now))))
+            .execute(c)?,
+    )
+}

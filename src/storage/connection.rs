@@ -1,0 +1,160 @@
+//! One connection over either database: how it is opened, prepared and migrated, and how a transaction begins.
+
+use std::path::Path;
+
+use diesel::connection::{AnsiTransactionManager, SimpleConnection, TransactionManager};
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Text};
+
+use super::error::{Result, StorageError};
+use crate::domain::DatabaseUrl;
+
+/// How long a statement waits for another process's lock on SQLite, and runs at most on PostgreSQL.
+const STATEMENT_LIMIT_MS: u32 = 5000;
+
+/// A connection to either database, with one set of queries for both.
+#[derive(diesel::MultiConnection)]
+pub enum AnyConnection {
+    /// PostgreSQL, and what speaks its protocol.
+    Postgres(PgConnection),
+    /// Embedded SQLite.
+    Sqlite(SqliteConnection),
+}
+
+impl AnyConnection {
+    /// Opens a connection by the URL's scheme, with the real error when that fails. A missing SQLite file is made, with its
+    /// folder, readable by its owner only (bar D13).
+    pub fn open(url: &DatabaseUrl) -> Result<Self> {
+        match url {
+            DatabaseUrl::Sqlite(path) => {
+                create_private(path).map_err(|e| {
+                    StorageError::Unavailable(format!("cannot open {}: {e}", path.display()))
+                })?;
+                let text = path.to_string_lossy();
+                // A leading "./" keeps SQLite from reading a name such as "file:x" as a URI.
+                let text = if path.is_absolute() {
+                    text.into_owned()
+                } else {
+                    format!("./{text}")
+                };
+                let mut sqlite = SqliteConnection::establish(&text)?;
+                sqlite.batch_execute(&format!(
+                    "PRAGMA busy_timeout = {STATEMENT_LIMIT_MS}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
+                     PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;"
+                ))?;
+                Ok(Self::Sqlite(sqlite))
+            }
+            DatabaseUrl::Postgres(text) => {
+                let mut postgres = PgConnection::establish(&with_connect_timeout(text))?;
+                postgres.batch_execute(&format!(
+                    "SET statement_timeout = {STATEMENT_LIMIT_MS}; SET lock_timeout = {STATEMENT_LIMIT_MS}; SET TIME ZONE 'UTC'; \
+                     SET idle_in_transaction_session_timeout = {};",
+                    2 * STATEMENT_LIMIT_MS
+                ))?;
+                Ok(Self::Postgres(postgres))
+            }
+        }
+    }
+
+    /// Begins a transaction that may write. On SQLite it takes the write lock at once: a read transaction that turns into a
+    /// writing one would fail without waiting (bar D01).
+    pub(super) fn begin_write(&mut self) -> Result<()> {
+        match self {
+            Self::Sqlite(c) => AnsiTransactionManager::begin_transaction_sql(c, "BEGIN IMMEDIATE")?,
+            Self::Postgres(c) => AnsiTransactionManager::begin_transaction_sql(c, "BEGIN")?,
+        }
+        Ok(())
+    }
+
+    /// Begins a transaction that reads one state of the database; within a transaction, a savepoint.
+    pub(super) fn begin(&mut self) -> Result<()> {
+        Ok(Manager::begin_transaction(self)?)
+    }
+
+    /// Ends the innermost transaction or savepoint and keeps its writes.
+    pub(super) fn commit(&mut self) -> Result<()> {
+        Ok(Manager::commit_transaction(self)?)
+    }
+
+    /// Ends the innermost transaction or savepoint and undoes its writes.
+    pub(super) fn rollback(&mut self) -> Result<()> {
+        Ok(Manager::rollback_transaction(self)?)
+    }
+
+    /// Whether a transaction has begun and not ended.
+    pub(super) fn in_transaction(&mut self) -> bool {
+        let status = Manager::transaction_manager_status_mut(self);
+        matches!(status.transaction_depth(), Ok(Some(_)))
+    }
+
+    /// Makes every write on this connection fail: what goes through the read gate only reads.
+    pub(super) fn forbid_writes(&mut self) -> Result<()> {
+        match self {
+            Self::Sqlite(c) => Ok(c.batch_execute("PRAGMA query_only = ON")?),
+            Self::Postgres(c) => Ok(c.batch_execute("SET default_transaction_read_only = on")?),
+        }
+    }
+
+    /// Whether the transaction's state is unknown, so that the connection must not be used again.
+    pub(super) fn is_broken(&mut self) -> bool {
+        Manager::is_broken_transaction_manager(self)
+    }
+
+    /// Whether the server still answers.
+    pub(super) fn ping(&mut self) -> Result<()> {
+        Ok(self.batch_execute("SELECT 1")?)
+    }
+
+    /// Lets transactions that concern the same key run one after the other, until this one ends. SQLite has one writer
+    /// anyway.
+    pub fn serialise_on(&mut self, key: &str) -> Result<()> {
+        match self {
+            Self::Sqlite(_) => Ok(()),
+            Self::Postgres(c) => {
+                #[derive(QueryableByName)]
+                struct Locked {
+                    #[diesel(sql_type = BigInt)]
+                    #[diesel(column_name = locked)]
+                    _locked: i64,
+                }
+                diesel::sql_query("SELECT 1::bigint AS locked FROM (SELECT pg_advisory_xact_lock(hashtextextended($1, 0))) AS held")
+                    .bind::<Text, _>(key)
+                    .load::<Locked>(c)?;
+                Ok(())
+            }
+        }
+    }
+}
+
+type Manager = <AnyConnection as Connection>::TransactionManager;
+
+fn create_private(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+    if path.exists() {
+        return Ok(());
+    }
+    if let Some(folder) = path.parent().filter(|f| !f.as_os_str().is_empty()) {
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(folder)?;
+    }
+    let open = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path);
+    match open {
+        Err(e) if e.kind() != std::io::ErrorKind::AlreadyExists => Err(e),
+        _ => Ok(()),
+    }
+}
+
+/// libpq waits for ever by default.
+fn with_connect_timeout(url: &str) -> String {
+    if url.contains("connect_timeout=") {
+        return url.to_owned();
+    }
+    let separator = if url.contains('?') { '&' } else { '?' };
+    format!("{url}{separator}connect_timeout=5")
+}

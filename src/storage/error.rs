@@ -1,0 +1,99 @@
+//! What can go wrong between us and a database.
+
+use diesel::result::{ConnectionError, DatabaseErrorKind, Error as DieselError};
+
+/// A failure of storage. Callers learn only whether to come back later; the text is for the operator's log.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StorageError {
+    /// Too much is waiting already, or another process holds the database: come back later.
+    #[error("the database is busy: {0}")]
+    Busy(String),
+    /// The database cannot be reached, is read-only, or its disk is full.
+    #[error("the database is not available: {0}")]
+    Unavailable(String),
+    /// A unique index already holds this key.
+    #[error("such a row exists already")]
+    Exists,
+    /// What was stored, or asked for, makes no sense: a defect, or a hand-made row.
+    #[error("the database gave an unexpected answer: {0}")]
+    Internal(String),
+}
+
+/// The result of everything in this folder.
+pub type Result<T> = std::result::Result<T, StorageError>;
+
+impl StorageError {
+    /// Whether trying the same again later can help.
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::Busy(_) | Self::Unavailable(_))
+    }
+}
+
+impl From<DieselError> for StorageError {
+    fn from(error: DieselError) -> Self {
+        let text = error.to_string();
+        match &error {
+            DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _) => Self::Exists,
+            DieselError::DatabaseError(DatabaseErrorKind::SerializationFailure, _) => {
+                Self::Busy(text)
+            }
+            DieselError::DatabaseError(
+                DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::ReadOnlyTransaction,
+                _,
+            ) => Self::Unavailable(text),
+            // Both databases report most conditions by message only.
+            DieselError::DatabaseError(..) | DieselError::BrokenTransactionManager => {
+                from_text(text)
+            }
+            _ => Self::Internal(text),
+        }
+    }
+}
+
+impl From<ConnectionError> for StorageError {
+    fn from(error: ConnectionError) -> Self {
+        Self::Unavailable(one_line(&error.to_string()))
+    }
+}
+
+fn from_text(text: String) -> StorageError {
+    const BUSY: [&str; 4] = [
+        "locked",
+        "deadlock detected",
+        "statement timeout",
+        "could not serialize",
+    ];
+    const UNAVAILABLE: [&str; 11] = [
+        "disk is full",
+        "disk I/O error",
+        "readonly database",
+        "unable to open",
+        "server closed the connection",
+        "terminating connection",
+        "connection to server",
+        "too many clients",
+        "shutting down",
+        "starting up",
+        "broken transaction manager",
+    ];
+    let says = |words: &[&str]| {
+        words
+            .iter()
+            .any(|word| text.to_lowercase().contains(&word.to_lowercase()))
+    };
+    if says(&BUSY) {
+        StorageError::Busy(one_line(&text))
+    } else if says(&UNAVAILABLE)
+        || text.contains("no connection to the server")
+        || text.contains("SSL connection has been closed")
+    {
+        StorageError::Unavailable(one_line(&text))
+    } else {
+        StorageError::Internal(one_line(&text))
+    }
+}
+
+/// libpq writes several lines; logs and the command line have one.
+fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,193 @@
+//! Threads that own SQLite connections and drain a bounded queue: one lane for writes, one for reads.
+//!
+//! Writes are committed in groups: whatever waits (at most `BATCH`) shares one `BEGIN IMMEDIATE` transaction, each closure
+//! in a savepoint of its own, and every caller is answered after the commit. So full durability costs one fsync per group,
+//! and never a lock fight. Reads that wait together share one read transaction.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::thread::JoinHandle;
+
+use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
+use tokio::sync::oneshot;
+
+use super::connection::AnyConnection;
+use super::error::{Result, StorageError};
+use crate::domain::DatabaseUrl;
+
+/// The most closures that share a transaction.
+const BATCH: usize = 256;
+/// The most closures that wait; beyond, callers are told to come back.
+const QUEUE: usize = 1024;
+
+/// What a lane's transactions may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mode {
+    Read,
+    Write,
+}
+
+/// A queue with its threads. Dropping it finishes what waits.
+pub(super) struct Lane {
+    queue: Option<Sender<Box<dyn Job>>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+/// A closure with the place where its result goes.
+struct Call<T, E, F> {
+    work: Option<F>,
+    outcome: Option<std::result::Result<T, E>>,
+    reply: Option<oneshot::Sender<std::result::Result<T, E>>>,
+}
+
+trait Job: Send {
+    /// Runs the closure; says whether its writes are to be kept.
+    fn run(&mut self, connection: &mut AnyConnection) -> bool;
+    /// Answers the caller, now that the transaction has ended so.
+    fn answer(&mut self, ended: &Result<()>);
+}
+
+impl<T, E, F> Job for Call<T, E, F>
+where
+    T: Send,
+    E: From<StorageError> + Send,
+    F: FnOnce(&mut AnyConnection) -> std::result::Result<T, E> + Send,
+{
+    fn run(&mut self, connection: &mut AnyConnection) -> bool {
+        let abandoned = self.reply.as_ref().is_none_or(oneshot::Sender::is_closed);
+        let Some(work) = self.work.take().filter(|_| !abandoned) else {
+            return false;
+        };
+        // A panic is one caller's defect; its neighbours and the thread go on.
+        let outcome = catch_unwind(AssertUnwindSafe(|| work(connection))).unwrap_or_else(|_| {
+            Err(StorageError::Internal("a database closure panicked".to_owned()).into())
+        });
+        let keep = outcome.is_ok();
+        self.outcome = Some(outcome);
+        keep
+    }
+
+    fn answer(&mut self, ended: &Result<()>) {
+        let outcome = match (self.outcome.take(), ended) {
+            (Some(Ok(_)) | None, Err(error)) => Err(error.clone().into()),
+            (Some(outcome), _) => outcome,
+            (None, Ok(())) => return,
+        };
+        if let Some(reply) = self.reply.take() {
+            let _gone = reply.send(outcome);
+        }
+    }
+}
+
+impl Lane {
+    /// Starts `threads` threads, each with a connection of its own.
+    pub(super) fn start(url: &DatabaseUrl, mode: Mode, threads: usize) -> Result<Self> {
+        let (queue, jobs) = bounded::<Box<dyn Job>>(QUEUE);
+        let start = |index| {
+            let connection = open(url, mode)?;
+            let (url, jobs) = (url.clone(), jobs.clone());
+            std::thread::Builder::new()
+                .name(format!("sqlite-{mode:?}-{index}").to_lowercase())
+                .spawn(move || drain(&url, mode, connection, &jobs))
+                .map_err(|e| StorageError::Unavailable(format!("cannot start a thread: {e}")))
+        };
+        Ok(Self {
+            threads: (0..threads).map(start).collect::<Result<_>>()?,
+            queue: Some(queue),
+        })
+    }
+
+    /// Runs a closure on one of the threads.
+    pub(super) async fn call<T, E, F>(&self, work: F) -> std::result::Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StorageError> + Send + 'static,
+        F: FnOnce(&mut AnyConnection) -> std::result::Result<T, E> + Send + 'static,
+    {
+        let (reply, answer) = oneshot::channel();
+        let job = Box::new(Call {
+            work: Some(work),
+            outcome: None,
+            reply: Some(reply),
+        });
+        let ended = || StorageError::Unavailable("the database threads have ended".to_owned());
+        let queue = self.queue.as_ref().ok_or_else(ended)?;
+        queue.try_send(job).map_err(|error| match error {
+            TrySendError::Full(_) => StorageError::Busy("too many calls are waiting".to_owned()),
+            TrySendError::Disconnected(_) => ended(),
+        })?;
+        answer.await.map_err(|_| ended())?
+    }
+}
+
+impl Drop for Lane {
+    fn drop(&mut self) {
+        drop(self.queue.take());
+        for thread in self.threads.drain(..) {
+            let _panicked = thread.join();
+        }
+    }
+}
+
+fn open(url: &DatabaseUrl, mode: Mode) -> Result<AnyConnection> {
+    let mut connection = AnyConnection::open(url)?;
+    if mode == Mode::Read {
+        connection.forbid_writes()?;
+    }
+    Ok(connection)
+}
+
+fn drain(url: &DatabaseUrl, mode: Mode, connection: AnyConnection, jobs: &Receiver<Box<dyn Job>>) {
+    let mut connection = Some(connection);
+    let mut batch = Vec::with_capacity(BATCH);
+    while let Ok(first) = jobs.recv() {
+        batch.push(first);
+        batch.extend(jobs.try_iter().take(BATCH - 1));
+        let opened = match connection.take() {
+            Some(open) => Ok(open),
+            None => open(url, mode),
+        };
+        let ended = match opened {
+            Ok(mut open) => {
+                let ended = match mode {
+                    Mode::Write => write_all(&mut open, &mut batch),
+                    Mode::Read => read_all(&mut open, &mut batch),
+                };
+                // After an I/O error the transaction's state is unknown: begin anew.
+                connection = (!open.is_broken()).then_some(open);
+                ended
+            }
+            Err(error) => Err(error),
+        };
+        batch.drain(..).for_each(|mut job| job.answer(&ended));
+    }
+}
+
+fn write_all(connection: &mut AnyConnection, batch: &mut [Box<dyn Job>]) -> Result<()> {
+    connection.begin_write()?;
+    let mut run = || {
+        for job in batch.iter_mut() {
+            connection.begin()?;
+            if job.run(connection) {
+                connection.commit()?;
+            } else {
+                connection.rollback()?;
+            }
+        }
+        connection.commit()
+    };
+    let ended = run();
+    while ended.is_err() && connection.in_transaction() && connection.rollback().is_ok() {}
+    ended
+}
+
+fn read_all(connection: &mut AnyConnection, batch: &mut [Box<dyn Job>]) -> Result<()> {
+    if let [only] = batch {
+        only.run(connection);
+        return Ok(());
+    }
+    connection.begin()?;
+    for job in batch.iter_mut() {
+        job.run(connection);
+    }
+    connection.commit()
+}

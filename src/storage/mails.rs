@@ -1,0 +1,279 @@
+//! The queue of mails. A row is claimed by a lease that ends, so that a crash delays a mail and never loses it.
+
+use diesel::prelude::*;
+use uuid::Uuid;
+
+use super::AnyConnection;
+use super::columns::{At, Id};
+use super::error::{Result, StorageError};
+use super::schema::mails;
+use crate::domain::mail::{Mail, MailKind, MailState};
+use crate::domain::{ClientId, EmailKey, Instant};
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = mails)]
+struct Row {
+    id: Id,
+    kind: String,
+    address_key: Option<String>,
+    user_id: Option<Id>,
+    client_id: Option<String>,
+    locale: Option<String>,
+    state: String,
+    created_at: At,
+    expires_at: At,
+    due_at: Option<At>,
+    attempts: i64,
+    failure: Option<String>,
+    finished_at: Option<At>,
+}
+
+/// A mail with its state, for operators.
+#[derive(Debug, Clone)]
+pub struct MailReport {
+    /// The mail.
+    pub mail: Mail,
+    /// Where it is in its life.
+    pub state: String,
+    /// When it is tried next.
+    pub due_at: Option<Instant>,
+    /// Why the last attempt did not succeed.
+    pub failure: Option<String>,
+    /// When it was sent, or given up.
+    pub finished_at: Option<Instant>,
+}
+
+/// What became of an attempt.
+#[derive(Debug, Clone)]
+pub enum Outcome {
+    /// It will be tried again at this time, for this reason.
+    Retry(Instant, String),
+    /// It is over: sent, failed for a reason, or without anybody to go to.
+    Finished(MailState, Option<String>),
+}
+
+impl TryFrom<Row> for MailReport {
+    type Error = StorageError;
+
+    fn try_from(row: Row) -> Result<Self> {
+        let odd = || StorageError::Internal("a row of mails cannot be read".to_owned());
+        let kind = match (row.kind.as_str(), row.address_key, row.user_id) {
+            ("reset", Some(address_key), None) => MailKind::Reset { address_key },
+            ("password_changed", None, Some(user_id)) => {
+                MailKind::PasswordChanged { user_id: user_id.0 }
+            }
+            _ => return Err(odd()),
+        };
+        Ok(Self {
+            mail: Mail {
+                id: row.id.0,
+                kind,
+                client_id: row.client_id.map(ClientId::new),
+                locale: row
+                    .locale
+                    .map(|l| l.parse().map_err(|_| odd()))
+                    .transpose()?,
+                created_at: row.created_at.0,
+                expires_at: row.expires_at.0,
+                attempts: row.attempts,
+            },
+            state: row.state,
+            due_at: row.due_at.map(Instant::from),
+            failure: row.failure,
+            finished_at: row.finished_at.map(Instant::from),
+        })
+    }
+}
+
+/// Queues a mail, to be sent as soon as possible.
+pub fn insert(c: &mut AnyConnection, mail: &Mail) -> Result<()> {
+    let (kind, address_key, user_id) = match &mail.kind {
+        MailKind::Reset { address_key } => ("reset", Some(address_key.as_str()), None),
+        MailKind::PasswordChanged { user_id } => ("password_changed", None, Some(Id(*user_id))),
+    };
+    diesel::insert_into(mails::table)
+        .values((
+            mails::id.eq(Id(mail.id)),
+            mails::kind.eq(kind),
+            mails::address_key.eq(address_key),
+            mails::user_id.eq(user_id),
+            mails::client_id.eq(mail.client_id.as_ref().map(ClientId::as_str)),
+            mails::locale.eq(mail.locale.as_ref().map(crate::domain::Locale::as_str)),
+            mails::state.eq(MailState::Queued.name()),
+            mails::created_at.eq(At(mail.created_at)),
+            mails::expires_at.eq(At(mail.expires_at)),
+            mails::due_at.eq(At(mail.created_at)),
+            mails::attempts.eq(mail.attempts),
+        ))
+        .execute(c)?;
+    Ok(())
+}
+
+/// When reset mails were queued for an address since the given time, newest first, whether or not anybody has the address.
+pub fn queued_since(
+    c: &mut AnyConnection,
+    key: &EmailKey,
+    since: Instant,
+    limit: i64,
+) -> Result<Vec<Instant>> {
+    let times: Vec<At> = mails::table
+        .filter(mails::address_key.eq(key.as_str()))
+        .filter(mails::created_at.gt(At(since)))
+        .order(mails::created_at.desc())
+        .select(mails::created_at)
+        .limit(limit)
+        .load(c)?;
+    Ok(times.into_iter().map(Instant::from).collect())
+}
+
+/// Claims up to `limit` mails that are due, until `until`. Workers of other processes get others (bar E11).
+pub fn claim(
+    c: &mut AnyConnection,
+    now: Instant,
+    lease: Uuid,
+    until: Instant,
+    limit: i64,
+) -> Result<Vec<Mail>> {
+    let due = mails::table
+        .filter(mails::due_at.le(At(now)))
+        .order(mails::due_at)
+        .select(mails::id)
+        .limit(limit);
+    let ids: Vec<Id> = match c {
+        AnyConnection::Postgres(postgres) => due.for_update().skip_locked().load(postgres)?,
+        AnyConnection::Sqlite(sqlite) => due.load(sqlite)?, // the only writer
+    };
+    if ids.is_empty() {
+        return Ok(Vec::new()); // idle: nothing is written
+    }
+    diesel::update(mails::table.filter(mails::id.eq_any(&ids)))
+        .set((
+            mails::lease.eq(Id(lease)),
+            mails::due_at.eq(At(until)),
+            mails::attempts.eq(mails::attempts + 1),
+        ))
+        .execute(c)?;
+    let rows: Vec<Row> = mails::table
+        .filter(mails::id.eq_any(&ids))
+        .order(mails::created_at)
+        .select(Row::as_select())
+        .load(c)?;
+    rows.into_iter()
+        .map(|row| MailReport::try_from(row).map(|report| report.mail))
+        .collect()
+}
+
+/// Records what became of an attempt, unless the lease has ended and another worker has the mail now.
+pub fn record(
+    c: &mut AnyConnection,
+    id: Uuid,
+    lease: Uuid,
+    outcome: &Outcome,
+    now: Instant,
+) -> Result<bool> {
+    let (state, due_at, failure, finished_at) = match outcome {
+        Outcome::Retry(at, reason) => (
+            MailState::Queued,
+            Some(At(*at)),
+            Some(reason.as_str()),
+            None,
+        ),
+        Outcome::Finished(state, reason) => (*state, None, reason.as_deref(), Some(At(now))),
+    };
+    let changed = diesel::update(mails::table.find(Id(id)))
+        .filter(mails::lease.eq(Id(lease)))
+        .set((
+            mails::state.eq(state.name()),
+            mails::due_at.eq(due_at),
+            mails::failure.eq(failure),
+            mails::finished_at.eq(finished_at),
+            mails::lease.eq(None::<Id>),
+        ))
+        .execute(c)?;
+    Ok(changed == 1)
+}
+
+/// Whether this worker still has the mail: its lease may have ended, and a reset may have made the mail pointless.
+pub fn is_leased(c: &mut AnyConnection, id: Uuid, lease: Uuid) -> Result<bool> {
+    let held = mails::table
+        .filter(mails::id.eq(Id(id)))
+        .filter(mails::lease.eq(Id(lease)));
+    Ok(held.count().get_result::<i64>(c)? == 1)
+}
+
+/// Gives up the reset mails that wait for an address: a link that was asked for before a reset must not work after it.
+pub fn cancel_resets(c: &mut AnyConnection, address_key: &str, now: Instant) -> Result<()> {
+    diesel::update(mails::table)
+        .filter(mails::address_key.eq(address_key))
+        .filter(mails::due_at.is_not_null())
+        .set((
+            mails::state.eq(MailState::Skipped.name()),
+            mails::due_at.eq(None::<At>),
+            mails::lease.eq(None::<Id>),
+            mails::finished_at.eq(At(now)),
+        ))
+        .execute(c)?;
+    Ok(())
+}
+
+/// The newest mails, in the given state or in any.
+pub fn list(
+    c: &mut AnyConnection,
+    state: Option<MailState>,
+    limit: i64,
+) -> Result<Vec<MailReport>> {
+    let mut query = mails::table.into_boxed();
+    if let Some(state) = state {
+        query = query.filter(mails::state.eq(state.name()));
+    }
+    let rows: Vec<Row> = query
+        .order(mails::id.desc())
+        .limit(limit)
+        .select(Row::as_select())
+        .load(c)?;
+    rows.into_iter().map(MailReport::try_from).collect()
+}
+
+/// Finds a mail.
+pub fn find(c: &mut AnyConnection, id: Uuid) -> Result<Option<MailReport>> {
+    let row: Option<Row> = mails::table
+        .find(Id(id))
+        .select(Row::as_select())
+        .first(c)
+        .optional()?;
+    row.map(MailReport::try_from).transpose()
+}
+
+/// Queues a failed or waiting mail for an immediate try, unless it was sent, has expired, or a try is running.
+pub fn retry(c: &mut AnyConnection, id: Uuid, now: Instant) -> Result<bool> {
+    let changed = diesel::update(mails::table.find(Id(id)))
+        .filter(mails::state.eq_any([MailState::Queued.name(), MailState::Failed.name()]))
+        .filter(mails::lease.is_null())
+        .filter(mails::expires_at.gt(At(now)))
+        .set((
+            mails::state.eq(MailState::Queued.name()),
+            mails::due_at.eq(At(now)),
+            mails::finished_at.eq(None::<At>),
+        ))
+        .execute(c)?;
+    Ok(changed == 1)
+}
+
+/// How many mails wait.
+pub fn count_queued(c: &mut AnyConnection) -> Result<i64> {
+    Ok(mails::table
+        .filter(mails::due_at.is_not_null())
+        .count()
+        .get_result(c)?)
+}
+
+/// Deletes up to `limit` mails that were finished before `before` and whose links are dead.
+pub fn purge(c: &mut AnyConnection, before: Instant, now: Instant, limit: i64) -> Result<usize> {
+    let old: Vec<Id> = mails::table
+        .filter(mails::finished_at.lt(At(before)))
+        .filter(mails::expires_at.lt(At(now)))
+        .select(mails::id)
+        .limit(limit)
+        .load(c)?;
+    Ok(diesel::delete(mails::table.filter(mails::id.eq_any(old))).execute(c)?)
+}

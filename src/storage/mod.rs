@@ -1,0 +1,104 @@
+//! The database, behind two gates. The only folder that knows Diesel, SQL and tables; it knows nothing of HTTP or mail.
+
+pub mod access_tokens;
+pub mod clients;
+mod columns;
+mod connection;
+mod error;
+mod lane;
+pub mod mails;
+mod migrations;
+mod pool;
+pub mod reset_tokens;
+mod schema;
+
+pub mod users;
+
+use std::sync::Arc;
+
+pub use connection::AnyConnection;
+pub use error::{Result, StorageError};
+pub use migrations::SchemaStatus;
+
+use crate::domain::DatabaseUrl;
+use lane::{Lane, Mode};
+use pool::Pool;
+
+/// The two gates to the database. Each takes a closure over a connection, runs it off the async threads, and answers when
+/// its effect is durable. Callers cannot tell which database is behind them.
+#[derive(Clone)]
+pub struct Storage(Arc<Backend>);
+
+enum Backend {
+    Sqlite { writes: Lane, reads: Lane },
+    Postgres(Pool),
+}
+
+/// What happens with a database that is not up to date.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Schema {
+    /// Bring it up to date.
+    Migrate,
+    /// Refuse it.
+    Require,
+}
+
+impl Storage {
+    /// Opens the database that the URL names, or says why it cannot be opened: at once, and never by falling back to
+    /// another one. `parallel` is the number of reads that may run side by side on SQLite, and of connections on PostgreSQL.
+    pub fn open(url: &DatabaseUrl, parallel: u32, schema: Schema) -> Result<Self> {
+        let mut first = AnyConnection::open(url)?;
+        match schema {
+            Schema::Migrate => {
+                migrations::run(&mut first)?;
+            }
+            Schema::Require => match migrations::status(&mut first)? {
+                SchemaStatus::Current => {}
+                other => return Err(StorageError::Unavailable(other.to_string())),
+            },
+        }
+        Ok(Self(Arc::new(match url {
+            DatabaseUrl::Sqlite(_) => Backend::Sqlite {
+                writes: Lane::start(url, Mode::Write, 1)?,
+                reads: Lane::start(url, Mode::Read, parallel as usize)?,
+            },
+            DatabaseUrl::Postgres(_) => Backend::Postgres(Pool::new(url, parallel)?),
+        })))
+    }
+
+    /// Brings the database up to date and returns the names of the migrations that ran.
+    pub fn migrate(url: &DatabaseUrl) -> Result<Vec<String>> {
+        migrations::run(&mut AnyConnection::open(url)?)
+    }
+
+    /// Runs a closure that only reads.
+    pub async fn read<T, E, F>(&self, work: F) -> std::result::Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StorageError> + Send + 'static,
+        F: FnOnce(&mut AnyConnection) -> std::result::Result<T, E> + Send + 'static,
+    {
+        match &*self.0 {
+            Backend::Sqlite { reads, .. } => reads.call(work).await,
+            Backend::Postgres(pool) => pool.call(false, work).await,
+        }
+    }
+
+    /// Runs a closure in a transaction: all of its writes are durable when this returns `Ok`, none when it returns `Err`.
+    pub async fn write<T, E, F>(&self, work: F) -> std::result::Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StorageError> + Send + 'static,
+        F: FnOnce(&mut AnyConnection) -> std::result::Result<T, E> + Send + 'static,
+    {
+        match &*self.0 {
+            Backend::Sqlite { writes, .. } => writes.call(work).await,
+            Backend::Postgres(pool) => pool.call(true, work).await,
+        }
+    }
+
+    /// Whether the database answers, and how its tables compare with what this program expects.
+    pub async fn schema_status(&self) -> Result<SchemaStatus> {
+        self.read(migrations::status).await
+    }
+}

@@ -1,0 +1,125 @@
+//! The pool of PostgreSQL connections: bounded, and healing after the server was away (bar D05).
+
+use std::time::{Duration, Instant};
+
+use tokio::sync::Semaphore;
+
+use super::connection::AnyConnection;
+use super::error::{Result, StorageError};
+use crate::domain::DatabaseUrl;
+use crate::{clock, telemetry};
+
+/// How long a caller waits for a connection before it is told to come back.
+const PATIENCE: Duration = Duration::from_secs(3);
+/// A connection that was used within this time is trusted without asking the server.
+const FRESH: Duration = Duration::from_secs(1);
+/// The most callers that wait, for each connection.
+const WAITING_EACH: usize = 64;
+
+/// The pool and the gate before it.
+pub(super) struct Pool {
+    connections: r2d2::Pool<Opener>,
+    running: Semaphore,
+    admitted: Semaphore,
+}
+
+struct Opener(DatabaseUrl);
+
+struct Pooled {
+    connection: AnyConnection,
+    used: Instant,
+    lost: bool,
+}
+
+impl r2d2::ManageConnection for Opener {
+    type Connection = Pooled;
+    type Error = StorageError;
+
+    fn connect(&self) -> Result<Pooled> {
+        Ok(Pooled {
+            connection: AnyConnection::open(&self.0)?,
+            used: clock::monotonic(),
+            lost: false,
+        })
+    }
+
+    fn is_valid(&self, pooled: &mut Pooled) -> Result<()> {
+        if pooled.used.elapsed() < FRESH {
+            Ok(())
+        } else {
+            pooled.connection.ping()
+        }
+    }
+
+    fn has_broken(&self, pooled: &mut Pooled) -> bool {
+        pooled.lost || pooled.connection.is_broken()
+    }
+}
+
+impl Pool {
+    /// Makes a pool of at most `size` connections; they are opened when they are needed.
+    pub(super) fn new(url: &DatabaseUrl, size: u32) -> Result<Self> {
+        let connections = r2d2::Pool::builder()
+            .max_size(size)
+            .min_idle(Some(1))
+            .connection_timeout(PATIENCE)
+            .error_handler(Box::new(r2d2::NopErrorHandler)) // each caller gets and logs the error itself
+            .build_unchecked(Opener(url.clone()));
+        let size = size as usize;
+        Ok(Self {
+            connections,
+            running: Semaphore::new(size),
+            admitted: Semaphore::new(size * WAITING_EACH),
+        })
+    }
+
+    /// Runs a closure on a pooled connection, within a transaction when it writes.
+    pub(super) async fn call<T, E, F>(&self, writes: bool, work: F) -> std::result::Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StorageError> + Send + 'static,
+        F: FnOnce(&mut AnyConnection) -> std::result::Result<T, E> + Send + 'static,
+    {
+        let busy = |text: &str| StorageError::Busy(text.to_owned());
+        let _admitted = self
+            .admitted
+            .try_acquire()
+            .map_err(|_| busy("too many calls are waiting"))?;
+        let waited = tokio::time::timeout(PATIENCE, self.running.acquire()).await;
+        let _running = waited.map_err(|_| busy("no connection became free"))?;
+        let connections = self.connections.clone();
+        let ended = telemetry::blocking(move || {
+            let mut pooled = connections
+                .get()
+                .map_err(|e| StorageError::Unavailable(e.to_string()))?;
+            let outcome = if writes {
+                transaction(&mut pooled.connection, work)
+            } else {
+                work(&mut pooled.connection)
+            };
+            // Many errors can mean that the server is gone; only a server that answers keeps its connection.
+            pooled.lost = outcome.is_err() && pooled.connection.ping().is_err();
+            pooled.used = clock::monotonic();
+            outcome
+        });
+        ended.await.unwrap_or_else(|_| {
+            Err(StorageError::Internal("a database closure panicked".to_owned()).into())
+        })
+    }
+}
+
+fn transaction<T, E, F>(connection: &mut AnyConnection, work: F) -> std::result::Result<T, E>
+where
+    E: From<StorageError>,
+    F: FnOnce(&mut AnyConnection) -> std::result::Result<T, E>,
+{
+    connection.begin_write()?;
+    match work(connection) {
+        Ok(value) => Ok(connection.commit().map(|()| value)?),
+        Err(error) => {
+            // When this fails too, the pool sees a broken connection and drops it.
+            let _lost = connection.rollback();
+            Err(error)
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! Reset tokens: only their digests, and used at most once.
+
+use diesel::prelude::*;
+use uuid::Uuid;
+
+use super::AnyConnection;
+use super::columns::{At, Id};
+use super::error::Result;
+use super::schema::{reset_tokens, users};
+use crate::domain::{HashedToken, Instant, ResetToken};
+
+/// A token that is about to be mailed.
+#[derive(Debug)]
+pub struct NewResetToken {
+    /// Its digest.
+    pub digest: HashedToken<ResetToken>,
+    /// Whose password it may set.
+    pub user_id: Uuid,
+    /// The mail that carries it.
+    pub mail_id: Uuid,
+    /// When that mail was asked for.
+    pub requested_at: Instant,
+    /// When it ends.
+    pub expires_at: Instant,
+}
+
+/// What a live token stands for.
+#[derive(Debug, Clone)]
+pub struct LiveResetToken {
+    /// Whose password it may set.
+    pub user_id: Uuid,
+    /// The key of that user's address.
+    pub email_key: String,
+    /// When it ends.
+    pub expires_at: Instant,
+}
+
+/// Stores a token.
+pub fn insert(c: &mut AnyConnection, token: &NewResetToken) -> Result<()> {
+    diesel::insert_into(reset_tokens::table)
+        .values((
+            reset_tokens::digest.eq(token.digest.as_bytes()),
+            reset_tokens::user_id.eq(Id(token.user_id)),
+            reset_tokens::mail_id.eq(Id(token.mail_id)),
+            reset_tokens::requested_at.eq(At(token.requested_at)),
+            reset_tokens::expires_at.eq(At(token.expires_at)),
+        ))
+        .execute(c)?;
+    Ok(())
+}
+
+/// Finds a token that could be used now. Changes nothing (bar F17).
+pub fn find_live(
+    c: &mut AnyConnection,
+    digest: &HashedToken<ResetToken>,
+    now: Instant,
+) -> Result<Option<LiveResetToken>> {
+    let found: Option<(Id, String, At)> = reset_tokens::table
+        .inner_join(users::table)
+        .filter(reset_tokens::digest.eq(digest.as_bytes()))
+        .filter(reset_tokens::used_at.is_null())
+        .filter(reset_tokens::expires_at.gt(At(now)))
+        .filter(users::disabled_at.is_null())
+        .select((
+            reset_tokens::user_id,
+            users::email_key,
+            reset_tokens::expires_at,
+        ))
+        .first(c)
+        .optional()?;
+    Ok(
+        found.map(|(user_id, email_key, expires_at)| LiveResetToken {
+            user_id: user_id.0,
+            email_key,
+            expires_at: expires_at.0,
+        }),
+    )
+}
+
+/// Uses a token up. Of any number of callers at once, one is told `true` (bar F11).
+pub fn consume(
+    c: &mut AnyConnection,
+    digest: &HashedToken<ResetToken>,
+    now: Instant,
+) -> Result<bool> {
+    let claimed = diesel::update(reset_tokens::table)
+        .filter(reset_tokens::digest.eq(digest.as_bytes()))
+        .filter(reset_tokens::used_at.is_null())
+        .filter(reset_tokens::expires_at.gt(At(now)))
+        .set(reset_tokens::used_at.eq(At(now)))
+        .execute(c)?;
+    Ok(claimed == 1)
+}
+
+/// Ends a user's links but those of the `keep` mails that were asked for last. Several tokens can belong to one mail: an
+/// attempt whose outcome is unknown keeps its token.
+pub fn keep_newest(c: &mut AnyConnection, user: Uuid, keep: usize) -> Result<()> {
+    let mut mails: Vec<Id> = reset_tokens::table
+        .filter(reset_tokens::user_id.eq(Id(user)))
+        .order((
+            reset_tokens::requested_at.desc(),
+            reset_tokens::mail_id.desc(),
+        ))
+        .select(reset_tokens::mail_id)
+        .load(c)?;
+    mails.dedup();
+    let old = mails.split_off(keep.min(mails.len()));
+    diesel::delete(reset_tokens::table.filter(reset_tokens::mail_id.eq_any(old))).execute(c)?;
+    Ok(())
+}
+
+/// Takes a token back whose mail was refused.
+pub fn delete(c: &mut AnyConnection, digest: &HashedToken<ResetToken>) -> Result<()> {
+    diesel::delete(reset_tokens::table.find(digest.as_bytes())).execute(c)?;
+    Ok(())
+}
+
+/// Ends a user's links but the one that was just used, which stays as a record until it expires.
+pub fn delete_others(
+    c: &mut AnyConnection,
+    user: Uuid,
+    used: &HashedToken<ResetToken>,
+) -> Result<()> {
+    let others = reset_tokens::table
+        .filter(reset_tokens::user_id.eq(Id(user)))
+        .filter(reset_tokens::digest.ne(used.as_bytes()));
+    diesel::delete(others).execute(c)?;
+    Ok(())
+}
+
+/// Ends all of a user's links.
+pub fn delete_of_user(c: &mut AnyConnection, user: Uuid) -> Result<()> {
+    diesel::delete(reset_tokens::table.filter(reset_tokens::user_id.eq(Id(user)))).execute(c)?;
+    Ok(())
+}
+
+/// Deletes up to `limit` tokens that have expired.
+pub fn purge(c: &mut AnyConnection, now: Instant, limit: i64) -> Result<usize> {
+    let expired: Vec<Vec<u8>> = reset_tokens::table
+        .filter(reset_tokens::expires_at.le(At(now)))
+        .select(reset_tokens::digest)
+        .limit(limit)
+        .load(c)?;
+    Ok(
+        diesel::delete(reset_tokens::table.filter(reset_tokens::digest.eq_any(expired)))
+            .execute(c)?,
+    )
+}

@@ -1,0 +1,109 @@
+//! The tables, as both databases have them. A test compares this with each database's own catalogue.
+
+diesel::table! {
+    use diesel::sql_types::{BigInt, Nullable, Text};
+    use crate::storage::columns::InstantSql;
+
+    clients (id) {
+        id -> Text,
+        name -> Text,
+        scopes -> Text,
+        reset_url -> Nullable<Text>,
+        locale -> Nullable<Text>,
+        token_lifetime -> Nullable<BigInt>,
+        created_at -> InstantSql,
+        disabled_at -> Nullable<InstantSql>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{Binary, Nullable, Text};
+    use crate::storage::columns::{InstantSql, UuidSql};
+
+    client_secrets (id) {
+        id -> UuidSql,
+        client_id -> Text,
+        digest -> Binary,
+        created_at -> InstantSql,
+        expires_at -> Nullable<InstantSql>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{Nullable, Text};
+    use crate::storage::columns::{InstantSql, UuidSql};
+
+    users (id) {
+        id -> UuidSql,
+        email -> Text,
+        email_key -> Text,
+        password_hash -> Nullable<Text>,
+        locale -> Nullable<Text>,
+        profile -> Text,
+        created_at -> InstantSql,
+        password_changed_at -> Nullable<InstantSql>,
+        disabled_at -> Nullable<InstantSql>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{Binary, Nullable, Text};
+    use crate::storage::columns::{InstantSql, UuidSql};
+
+    access_tokens (digest) {
+        digest -> Binary,
+        client_id -> Text,
+        subject -> Nullable<UuidSql>,
+        scopes -> Text,
+        created_at -> InstantSql,
+        expires_at -> InstantSql,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{BigInt, Nullable, Text};
+    use crate::storage::columns::{InstantSql, UuidSql};
+
+    mails (id) {
+        id -> UuidSql,
+        kind -> Text,
+        address_key -> Nullable<Text>,
+        user_id -> Nullable<UuidSql>,
+        client_id -> Nullable<Text>,
+        locale -> Nullable<Text>,
+        state -> Text,
+        created_at -> InstantSql,
+        expires_at -> InstantSql,
+        due_at -> Nullable<InstantSql>,
+        lease -> Nullable<UuidSql>,
+        attempts -> BigInt,
+        failure -> Nullable<Text>,
+        finished_at -> Nullable<InstantSql>,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{Binary, Nullable};
+    use crate::storage::columns::{InstantSql, UuidSql};
+
+    reset_tokens (digest) {
+        digest -> Binary,
+        user_id -> UuidSql,
+        mail_id -> UuidSql,
+        requested_at -> InstantSql,
+        expires_at -> InstantSql,
+        used_at -> Nullable<InstantSql>,
+    }
+}
+
+diesel::joinable!(client_secrets -> clients (client_id));
+diesel::joinable!(access_tokens -> clients (client_id));
+diesel::joinable!(reset_tokens -> users (user_id));
+diesel::allow_tables_to_appear_in_same_query!(
+    clients,
+    client_secrets,
+    users,
+    access_tokens,
+    mails,
+    reset_tokens
+);

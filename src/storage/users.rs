@@ -1,0 +1,136 @@
+//! Users. An account is found by its id, or by the key of its address.
+
+use diesel::prelude::*;
+use uuid::Uuid;
+
+use super::AnyConnection;
+use super::columns::{At, Id};
+use super::error::{Result, StorageError};
+use super::schema::users;
+use crate::domain::{EmailAddress, EmailKey, Instant, PasswordHash, User};
+
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = users)]
+struct Row {
+    id: Id,
+    email: String,
+    email_key: String,
+    password_hash: Option<String>,
+    locale: Option<String>,
+    profile: String,
+    created_at: At,
+    password_changed_at: Option<At>,
+    disabled_at: Option<At>,
+}
+
+impl From<&User> for Row {
+    fn from(user: &User) -> Self {
+        Self {
+            id: Id(user.id),
+            email: user.email.to_text(),
+            email_key: user.email.key().as_str().to_owned(),
+            password_hash: user.password_hash.as_ref().map(|h| h.as_str().to_owned()),
+            locale: user.locale.as_ref().map(|l| l.as_str().to_owned()),
+            profile: serde_json::Value::from(user.profile.clone()).to_string(),
+            created_at: At(user.created_at),
+            password_changed_at: user.password_changed_at.map(At),
+            disabled_at: user.disabled_at.map(At),
+        }
+    }
+}
+
+impl TryFrom<Row> for User {
+    type Error = StorageError;
+
+    fn try_from(row: Row) -> Result<Self> {
+        let odd = |column: &str| StorageError::Internal(format!("users.{column} cannot be read"));
+        Ok(Self {
+            id: row.id.0,
+            email: EmailAddress::parse(&row.email).map_err(|_| odd("email"))?,
+            password_hash: row.password_hash.map(PasswordHash::from_stored),
+            locale: row
+                .locale
+                .map(|l| l.parse().map_err(|_| odd("locale")))
+                .transpose()?,
+            profile: serde_json::from_str(&row.profile).map_err(|_| odd("profile"))?,
+            created_at: row.created_at.0,
+            password_changed_at: row.password_changed_at.map(Instant::from),
+            disabled_at: row.disabled_at.map(Instant::from),
+        })
+    }
+}
+
+/// Stores a new user; `Exists` when the address is taken.
+pub fn insert(c: &mut AnyConnection, user: &User) -> Result<()> {
+    diesel::insert_into(users::table)
+        .values(Row::from(user))
+        .execute(c)?;
+    Ok(())
+}
+
+/// Finds a user by id.
+pub fn find(c: &mut AnyConnection, id: Uuid) -> Result<Option<User>> {
+    let row: Option<Row> = users::table
+        .find(Id(id))
+        .select(Row::as_select())
+        .first(c)
+        .optional()?;
+    row.map(User::try_from).transpose()
+}
+
+/// Finds the user whose address equals this one.
+pub fn find_by_email(c: &mut AnyConnection, key: &EmailKey) -> Result<Option<User>> {
+    find_by_key(c, key.as_str())
+}
+
+/// Finds a user by the stored text of an address key.
+pub fn find_by_key(c: &mut AnyConnection, key: &str) -> Result<Option<User>> {
+    let row: Option<Row> = users::table
+        .filter(users::email_key.eq(key))
+        .select(Row::as_select())
+        .first(c)
+        .optional()?;
+    row.map(User::try_from).transpose()
+}
+
+/// Up to `limit` users in the order of their ids, after the given one.
+pub fn page(c: &mut AnyConnection, after: Option<Uuid>, limit: i64) -> Result<Vec<User>> {
+    let after = after.unwrap_or_default();
+    let rows: Vec<Row> = users::table
+        .filter(users::id.gt(Id(after)))
+        .order(users::id)
+        .limit(limit)
+        .select(Row::as_select())
+        .load(c)?;
+    rows.into_iter().map(User::try_from).collect()
+}
+
+/// Sets an enabled user's password. Says whether there was such a user.
+pub fn set_password(
+    c: &mut AnyConnection,
+    id: Uuid,
+    hash: &PasswordHash,
+    now: Instant,
+) -> Result<bool> {
+    let changed = diesel::update(users::table.find(Id(id)))
+        .filter(users::disabled_at.is_null())
+        .set((
+            users::password_hash.eq(hash.as_str()),
+            users::password_changed_at.eq(At(now)),
+        ))
+        .execute(c)?;
+    Ok(changed == 1)
+}
+
+/// Switches a user off or on.
+pub fn set_disabled(c: &mut AnyConnection, id: Uuid, at: Option<Instant>) -> Result<bool> {
+    Ok(diesel::update(users::table.find(Id(id)))
+        .set(users::disabled_at.eq(at.map(At)))
+        .execute(c)?
+        == 1)
+}
+
+/// Deletes a user, with all tokens and mails.
+pub fn delete(c: &mut AnyConnection, id: Uuid) -> Result<bool> {
+    Ok(diesel::delete(users::table.find(Id(id))).execute(c)? == 1)
+}
