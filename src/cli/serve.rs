@@ -83,16 +83,16 @@ There is a demo app with every scope and a demo user, {DEV_EMAIL}. Paste into an
 TOKEN=$(curl -s -u '{id}:{secret}' -d grant_type=client_credentials {base}/oauth/token | sed 's/.*"access_token":"\([^"]*\)".*/\1/')
 
 # 2. With it, the app asks for a reset mail for its user.
-curl -H "Authorization: Bearer $TOKEN" -d email={DEV_EMAIL} {base}/v1/password/remind; echo
+curl -s -H "Authorization: Bearer $TOKEN" -d email={DEV_EMAIL} {base}/v1/password/remind; echo
 
 # 3. The mail lies in {DEV_FOLDER}/mail, one file each. This takes the token out of its link.
-sleep 1; RESET=$(cat {DEV_FOLDER}/mail/*.eml | grep -o 'uf_rt_[0-9A-Za-z]*' | tail -n 1); echo "$RESET"
+sleep 1; RESET=$(cat {DEV_FOLDER}/mail/*.eml | tr -d '\r' | sed ':a;/=$/{{N;s/=\n//;ba}}' | grep -o 'uf_rt_[0-9A-Za-z]*' | tail -n 1); echo "$RESET"
 
 # 4. The app sends it back with the new password.
-curl -H "Authorization: Bearer $TOKEN" -d email={DEV_EMAIL} -d token=$RESET -d 'password=a new secret' {base}/v1/password/reset; echo
+curl -s -H "Authorization: Bearer $TOKEN" -d email={DEV_EMAIL} -d token=$RESET -d 'password=a new secret' {base}/v1/password/reset; echo
 
 # 5. A link works once: now it is dead, and the user has been told.
-curl -H "Authorization: Bearer $TOKEN" -d token=$RESET {base}/v1/password/check; echo
+curl -s -H "Authorization: Bearer $TOKEN" -d token=$RESET {base}/v1/password/check; echo
 sleep 1; cat {DEV_FOLDER}/mail/*.eml | grep '^Subject:'
 "#
     )

@@ -64,7 +64,9 @@ pub fn reset(
     at: Instant,
     expires_at: Instant,
 ) -> Letter {
-    let minutes = ((expires_at - at).num_seconds() / 60).max(1).to_string();
+    let minutes = (((expires_at - at).num_seconds() + 30) / 60)
+        .max(1)
+        .to_string();
     let until = expires_at.format("%Y-%m-%d %H:%M").to_string();
     let values = [
         ("service", service),
