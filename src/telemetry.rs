@@ -33,7 +33,10 @@ fn subscribe(writer: NonBlocking) {
     let _second = if terminal {
         logs.with_target(false).try_init()
     } else {
-        logs.json().flatten_event(true).try_init()
+        logs.json()
+            .flatten_event(true)
+            .with_span_list(false)
+            .try_init()
     };
 }
 

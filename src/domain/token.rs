@@ -126,15 +126,23 @@ impl<K: Kind> fmt::Debug for HashedToken<K> {
     }
 }
 
-/// Writes the big-endian number in `bytes` as `width` base62 digits.
+/// Writes the big-endian number in `bytes` (whole words of 32 bits) as `width` base62 digits.
 pub(super) fn base62<const N: usize>(bytes: [u8; N], width: usize, out: &mut String) {
-    let mut number = bytes;
+    let mut words: Zeroizing<Vec<u32>> = Zeroizing::new(
+        bytes
+            .chunks_exact(4)
+            .map(|word| {
+                word.iter()
+                    .fold(0, |word, byte| word << 8 | u32::from(*byte))
+            })
+            .collect(),
+    );
     let mut digits = Zeroizing::new(vec![0u8; width]);
     for digit in digits.iter_mut().rev() {
-        let mut remainder = 0u32;
-        for byte in number.iter_mut() {
-            let value = remainder << 8 | u32::from(*byte);
-            *byte = (value / 62) as u8;
+        let mut remainder = 0u64;
+        for word in words.iter_mut() {
+            let value = remainder << 32 | u64::from(*word);
+            *word = (value / 62) as u32;
             remainder = value % 62;
         }
         *digit = ALPHABET[remainder as usize];

@@ -48,8 +48,7 @@ impl Flows {
                 return Ok::<_, StorageError>((Reminded::UnknownUser, false));
             }
             c.serialise_on(key.as_str())?;
-            let enough = i64::try_from(rules.per_hour).unwrap_or(i64::MAX);
-            let queued = mails::queued_since(c, &key, rules.window_start(now), enough)?;
+            let queued = mails::queued_since(c, &key, rules.window_start(now))?;
             match rules.rule(now, &queued) {
                 Ruling::Send => mails::insert(c, &mail).map(|()| (Reminded::Accepted, true)),
                 Ruling::Quiet => Ok((Reminded::Accepted, false)),

@@ -4,7 +4,7 @@
 use std::future::{Ready, ready};
 use std::marker::PhantomData;
 
-use actix_web::body::MessageBody;
+use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::http::header::{AUTHORIZATION, HeaderMap};
 use actix_web::middleware::Next;
@@ -28,18 +28,29 @@ impl Identified {
     }
 }
 
-/// Looks the bearer token up and remembers who calls.
-pub(super) async fn identify<B: MessageBody>(
+/// Looks the bearer token up and remembers who calls. A failure is an answer, not an `Err`: that would pass the edge by.
+pub(super) async fn identify<B: MessageBody + 'static>(
     app: web::Data<App>,
     request: ServiceRequest,
     next: Next<B>,
-) -> Result<ServiceResponse<B>, Error> {
-    let bearer = bearer(request.headers());
-    let standing = Standing::of(bearer, &app.flows.storage, app.flows.clock.now())
-        .await
-        .map_err(ApiError::from)?;
-    request.extensions_mut().insert(Identified(standing));
-    next.call(request).await
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let bearer = match bearer(request.headers()) {
+        Bearer::Absent => Bearer::Absent,
+        _ if has_query_token(request.query_string()) => Bearer::Malformed,
+        bearer => bearer,
+    };
+    match Standing::of(bearer, &app.flows.storage, app.flows.clock.now()).await {
+        Ok(standing) => request.extensions_mut().insert(Identified(standing)),
+        Err(error) => return Ok(request.error_response(ApiError::from(error))),
+    };
+    Ok(next.call(request).await?.map_into_boxed_body())
+}
+
+/// Whether there is a token in the query. It never counts (bar B05), and beside another one it is refused (bar B04).
+fn has_query_token(query: &str) -> bool {
+    query
+        .split('&')
+        .any(|pair| pair.split('=').next() == Some("access_token"))
 }
 
 /// Reads the `Authorization` field (RFC 6750 section 2.1): the scheme in any case, the token exactly.
@@ -51,11 +62,15 @@ fn bearer(headers: &HeaderMap) -> Bearer {
     if fields.next().is_some() {
         return Bearer::Malformed;
     }
-    let Some((scheme, token)) = field.to_str().ok().and_then(|text| text.split_once(' ')) else {
+    let Ok(text) = field.to_str() else {
         return Bearer::Malformed;
     };
+    let (scheme, token) = text.split_once(' ').unwrap_or((text, ""));
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return Bearer::Absent; // RFC 6750 section 3.1: another scheme is as good as none
+    }
     let token = token.trim_start_matches(' '); // RFC 9110 section 11.4: one or more spaces
-    if !scheme.eq_ignore_ascii_case("bearer") || token.is_empty() || token.contains(' ') {
+    if token.is_empty() || token.contains(' ') {
         return Bearer::Malformed;
     }
     PlainToken::parse(token).map_or(Bearer::Foreign, Bearer::Token)

@@ -15,6 +15,7 @@ use zeroize::Zeroize;
 
 use super::error::ApiError;
 use crate::domain::{EmailAddress, Locale, Password, PlainToken, ResetToken};
+use crate::oauth::guard::Denied;
 
 /// The largest body that is read (bar H05).
 const LIMIT: usize = 16 * 1024;
@@ -134,6 +135,10 @@ impl Fields {
                     .collect(),
             ),
         };
+        // A token in the form beside the one in the header (RFC 6750 section 2, bar B04).
+        if format == Format::Form && fields.0.iter().any(|(name, _)| name == "access_token") {
+            return Err(ApiError::Denied(Denied::InvalidRequest));
+        }
         Ok(fields)
     }
 

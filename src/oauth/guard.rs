@@ -15,9 +15,9 @@ use crate::storage::{Storage, StorageError};
 /// What the `Authorization` fields of a request hold.
 #[derive(Debug)]
 pub enum Bearer {
-    /// There is no such field.
+    /// There is no such field, or it is of another scheme.
     Absent,
-    /// More than one field, another scheme, no token, or octets that no token has.
+    /// More than one token or field, no token, or octets that no token has.
     Malformed,
     /// A text that cannot be one of our tokens, whatever the database says.
     Foreign,

@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::AnyConnection;
 use super::columns::{At, Id};
+use super::connection::directly;
 use super::error::Result;
 use super::schema::{access_tokens, clients};
 use crate::domain::{AccessToken, ClientId, HashedToken, Instant, Scopes};
@@ -41,16 +42,15 @@ pub struct LiveToken {
 
 /// Stores a token.
 pub fn insert(c: &mut AnyConnection, token: &NewAccessToken<'_>) -> Result<()> {
-    diesel::insert_into(access_tokens::table)
-        .values((
-            access_tokens::digest.eq(token.digest.as_bytes()),
-            access_tokens::client_id.eq(token.client_id.as_str()),
-            access_tokens::subject.eq(token.subject.map(Id)),
-            access_tokens::scopes.eq(token.scopes.to_string()),
-            access_tokens::created_at.eq(At(token.created_at)),
-            access_tokens::expires_at.eq(At(token.expires_at)),
-        ))
-        .execute(c)?;
+    let insert = diesel::insert_into(access_tokens::table).values((
+        access_tokens::digest.eq(token.digest.as_bytes()),
+        access_tokens::client_id.eq(token.client_id.as_str()),
+        access_tokens::subject.eq(token.subject.map(Id)),
+        access_tokens::scopes.eq(token.scopes.to_string()),
+        access_tokens::created_at.eq(At(token.created_at)),
+        access_tokens::expires_at.eq(At(token.expires_at)),
+    ));
+    directly!(c, insert.execute(c))?;
     Ok(())
 }
 
@@ -61,7 +61,7 @@ pub fn find_live(
     digest: &HashedToken<AccessToken>,
     now: Instant,
 ) -> Result<Option<LiveToken>> {
-    let found: Option<(String, Option<Id>, String, At, String)> = access_tokens::table
+    let query = access_tokens::table
         .inner_join(clients::table)
         .filter(access_tokens::digest.eq(digest.as_bytes()))
         .filter(access_tokens::expires_at.gt(At(now)))
@@ -72,9 +72,12 @@ pub fn find_live(
             access_tokens::scopes,
             access_tokens::expires_at,
             clients::scopes,
-        ))
-        .first(c)
-        .optional()?;
+        ));
+    let found = directly!(
+        c,
+        query.get_result::<(String, Option<Id>, String, At, String)>(c)
+    )
+    .optional()?;
     found
         .map(|(client_id, subject, scopes, expires_at, client_scopes)| {
             Ok(LiveToken {

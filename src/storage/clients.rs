@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::AnyConnection;
 use super::columns::{At, Id};
+use super::connection::directly;
 use super::error::{Result, StorageError};
 use super::schema::{client_secrets, clients};
 use crate::domain::client::SecretInfo;
@@ -84,7 +85,7 @@ pub fn find(c: &mut AnyConnection, id: &ClientId) -> Result<Option<Client>> {
     let row: Option<Row> = clients::table
         .find(id.as_str())
         .select(Row::as_select())
-        .first(c)
+        .get_result(c)
         .optional()?;
     row.map(Client::try_from).transpose()
 }
@@ -97,7 +98,7 @@ pub fn authenticate(
     secret: &HashedToken<ClientSecret>,
     now: Instant,
 ) -> Result<Option<Client>> {
-    let row: Option<Row> = client_secrets::table
+    let query = client_secrets::table
         .inner_join(clients::table)
         .filter(client_secrets::client_id.eq(id.as_str()))
         .filter(client_secrets::digest.eq(secret.as_bytes()))
@@ -106,10 +107,8 @@ pub fn authenticate(
                 .is_null()
                 .or(client_secrets::expires_at.gt(At(now))),
         )
-        .filter(clients::disabled_at.is_null())
-        .select(Row::as_select())
-        .first(c)
-        .optional()?;
+        .filter(clients::disabled_at.is_null());
+    let row = directly!(c, query.select(Row::as_select()).get_result(c)).optional()?;
     row.map(Client::try_from).transpose()
 }
 

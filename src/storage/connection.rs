@@ -13,6 +13,9 @@ use crate::domain::DatabaseUrl;
 const STATEMENT_LIMIT_MS: u32 = 5000;
 
 /// A connection to either database, with one set of queries for both.
+///
+/// Unique look-ups end in `get_result`, not `first`: that one binds a LIMIT, and SQLite compiles a statement anew at every
+/// call when its LIMIT is a parameter (several times the cost of the look-up itself).
 #[derive(diesel::MultiConnection)]
 pub enum AnyConnection {
     /// PostgreSQL, and what speaks its protocol.
@@ -158,3 +161,15 @@ fn with_connect_timeout(url: &str) -> String {
     let separator = if url.contains('?') { '&' } else { '?' };
     format!("{url}{separator}connect_timeout=5")
 }
+
+/// Runs a query on the connection inside, for the few queries that every request makes. Through the enum, Diesel writes the SQL anew
+/// at every call, only to find the prepared statement; on a connection of a known type it does not.
+macro_rules! directly {
+    ($connection:ident, $run:expr) => {
+        match $connection {
+            $crate::storage::AnyConnection::Postgres($connection) => $run,
+            $crate::storage::AnyConnection::Sqlite($connection) => $run,
+        }
+    };
+}
+pub(super) use directly;

@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::AnyConnection;
 use super::columns::{At, Id};
+use super::connection::directly;
 use super::error::{Result, StorageError};
 use super::schema::mails;
 use crate::domain::mail::{Mail, MailKind, MailState};
@@ -91,38 +92,32 @@ pub fn insert(c: &mut AnyConnection, mail: &Mail) -> Result<()> {
         MailKind::Reset { address_key } => ("reset", Some(address_key.as_str()), None),
         MailKind::PasswordChanged { user_id } => ("password_changed", None, Some(Id(*user_id))),
     };
-    diesel::insert_into(mails::table)
-        .values((
-            mails::id.eq(Id(mail.id)),
-            mails::kind.eq(kind),
-            mails::address_key.eq(address_key),
-            mails::user_id.eq(user_id),
-            mails::client_id.eq(mail.client_id.as_ref().map(ClientId::as_str)),
-            mails::locale.eq(mail.locale.as_ref().map(crate::domain::Locale::as_str)),
-            mails::state.eq(MailState::Queued.name()),
-            mails::created_at.eq(At(mail.created_at)),
-            mails::expires_at.eq(At(mail.expires_at)),
-            mails::due_at.eq(At(mail.created_at)),
-            mails::attempts.eq(mail.attempts),
-        ))
-        .execute(c)?;
+    let insert = diesel::insert_into(mails::table).values((
+        mails::id.eq(Id(mail.id)),
+        mails::kind.eq(kind),
+        mails::address_key.eq(address_key),
+        mails::user_id.eq(user_id),
+        mails::client_id.eq(mail.client_id.as_ref().map(ClientId::as_str)),
+        mails::locale.eq(mail.locale.as_ref().map(crate::domain::Locale::as_str)),
+        mails::state.eq(MailState::Queued.name()),
+        mails::created_at.eq(At(mail.created_at)),
+        mails::expires_at.eq(At(mail.expires_at)),
+        mails::due_at.eq(At(mail.created_at)),
+        mails::attempts.eq(mail.attempts),
+    ));
+    directly!(c, insert.execute(c))?;
     Ok(())
 }
 
 /// When reset mails were queued for an address since the given time, newest first, whether or not anybody has the address.
-pub fn queued_since(
-    c: &mut AnyConnection,
-    key: &EmailKey,
-    since: Instant,
-    limit: i64,
-) -> Result<Vec<Instant>> {
-    let times: Vec<At> = mails::table
+/// They are few: each of them was allowed by the hourly cap.
+pub fn queued_since(c: &mut AnyConnection, key: &EmailKey, since: Instant) -> Result<Vec<Instant>> {
+    let query = mails::table
         .filter(mails::address_key.eq(key.as_str()))
         .filter(mails::created_at.gt(At(since)))
         .order(mails::created_at.desc())
-        .select(mails::created_at)
-        .limit(limit)
-        .load(c)?;
+        .select(mails::created_at);
+    let times = directly!(c, query.load::<At>(c))?;
     Ok(times.into_iter().map(Instant::from).collect())
 }
 
@@ -239,7 +234,7 @@ pub fn find(c: &mut AnyConnection, id: Uuid) -> Result<Option<MailReport>> {
     let row: Option<Row> = mails::table
         .find(Id(id))
         .select(Row::as_select())
-        .first(c)
+        .get_result(c)
         .optional()?;
     row.map(MailReport::try_from).transpose()
 }

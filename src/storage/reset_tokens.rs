@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::AnyConnection;
 use super::columns::{At, Id};
+use super::connection::directly;
 use super::error::Result;
 use super::schema::{reset_tokens, users};
 use crate::domain::{HashedToken, Instant, ResetToken};
@@ -55,7 +56,7 @@ pub fn find_live(
     digest: &HashedToken<ResetToken>,
     now: Instant,
 ) -> Result<Option<LiveResetToken>> {
-    let found: Option<(Id, String, At)> = reset_tokens::table
+    let query = reset_tokens::table
         .inner_join(users::table)
         .filter(reset_tokens::digest.eq(digest.as_bytes()))
         .filter(reset_tokens::used_at.is_null())
@@ -65,9 +66,8 @@ pub fn find_live(
             reset_tokens::user_id,
             users::email_key,
             reset_tokens::expires_at,
-        ))
-        .first(c)
-        .optional()?;
+        ));
+    let found = directly!(c, query.get_result::<(Id, String, At)>(c)).optional()?;
     Ok(
         found.map(|(user_id, email_key, expires_at)| LiveResetToken {
             user_id: user_id.0,

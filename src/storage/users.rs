@@ -73,7 +73,7 @@ pub fn find(c: &mut AnyConnection, id: Uuid) -> Result<Option<User>> {
     let row: Option<Row> = users::table
         .find(Id(id))
         .select(Row::as_select())
-        .first(c)
+        .get_result(c)
         .optional()?;
     row.map(User::try_from).transpose()
 }
@@ -88,7 +88,7 @@ pub fn find_by_key(c: &mut AnyConnection, key: &str) -> Result<Option<User>> {
     let row: Option<Row> = users::table
         .filter(users::email_key.eq(key))
         .select(Row::as_select())
-        .first(c)
+        .get_result(c)
         .optional()?;
     row.map(User::try_from).transpose()
 }

@@ -72,8 +72,9 @@ impl Language {
         let mut args = FluentArgs::new();
         for (name, value) in values {
             match value.parse::<i64>() {
-                Ok(number) => args.set(*name, number),
-                Err(_) => args.set(*name, *value),
+                // As a number it chooses plural forms; an app named "007" keeps its name.
+                Ok(number) if number.to_string() == *value => args.set(*name, number),
+                _ => args.set(*name, *value),
             }
         }
         let found = [self.0, 0].into_iter().find_map(|language| {
