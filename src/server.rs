@@ -63,6 +63,8 @@ pub fn flows(settings: &Settings, clock: Clock) -> Result<Flows, StorageError> {
         policy: settings.policy.clone(),
         public_url: settings.public_url.clone(),
         mail_queued: Arc::default(),
+        mails_waiting: Arc::default(),
+        max_mails: settings.mail.max_queued,
     })
 }
 

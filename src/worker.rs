@@ -6,11 +6,14 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
+use crate::clock;
 use crate::flows::Flows;
 use crate::mail::Mailer;
 
 /// How often the queue is looked at without being asked to: mails of other processes, and retries.
 const POLL: Duration = Duration::from_secs(1);
+/// The pause between batches of mails that nobody is to get.
+const BREATH: Duration = Duration::from_millis(10);
 /// How often what has ended is deleted.
 const PURGE: Duration = Duration::from_secs(600);
 /// How long attempts may go on when the service stops; the rest is tried again by whoever runs next.
@@ -52,6 +55,7 @@ async fn deliver(
 ) {
     let slots = Arc::new(Semaphore::new(parallel));
     let mut attempts = JoinSet::new();
+    let mut counted = clock::monotonic();
     loop {
         // One slow server must not hold up the others' mails for longer than an attempt (bar E12): whatever is free is used.
         let first = tokio::select! {
@@ -66,6 +70,7 @@ async fn deliver(
         let claimed = claimed
             .inspect_err(|error| tracing::warn!(%error, "the mail queue cannot be read"))
             .unwrap_or_default();
+        let (claimed, skipped) = claimed;
         let idle = claimed.is_empty();
         for (mail, slot) in claimed.into_iter().zip(free) {
             let (flows, mailer) = (flows.clone(), Arc::clone(&mailer));
@@ -77,11 +82,25 @@ async fn deliver(
             });
         }
         while attempts.try_join_next().is_some() {}
+        if counted.elapsed() > POLL {
+            counted = clock::monotonic();
+            if let Err(error) = flows.count_mails().await {
+                tracing::warn!(%error, "the mail queue cannot be counted");
+            }
+        }
         if idle {
+            // A flood of made-up addresses is worked off at a measured pace: it must not slow down those who ask.
+            let pause = if skipped > 0 { BREATH } else { POLL };
+            let asked = async {
+                match skipped {
+                    0 => flows.mail_queued.notified().await,
+                    _ => std::future::pending().await,
+                }
+            };
             tokio::select! {
                 _ = stopped.changed() => break,
-                () = flows.mail_queued.notified() => {}
-                () = tokio::time::sleep(POLL) => {}
+                () = asked => {}
+                () = tokio::time::sleep(pause) => {}
             }
         }
     }

@@ -61,6 +61,8 @@ pub struct MailSettings {
     pub timeout: Duration,
     /// `mail.parallel`: attempts side by side.
     pub parallel: usize,
+    /// `mail.max_queued`: how many may wait before `remind` answers 503.
+    pub max_queued: i64,
 }
 
 /// How often one may call: a long-run rate and a burst for each kind of caller.
@@ -130,6 +132,7 @@ impl Settings {
         );
         let mail_timeout = r.take("mail.timeout", "30s", duration(1, 600));
         let mail_parallel = r.take("mail.parallel", "8", number(1, 200));
+        let mail_max_queued = r.take("mail.max_queued", "100000", number(1, u32::MAX));
         let token_lifetime = r.take("token.lifetime", "1h", duration(1, 30 * DAY));
         let reset_lifetime = r.take("reset.lifetime", "1h", duration(60, DAY));
         let reset_cooldown = r.take("reset.cooldown", "60s", duration(0, DAY));
@@ -165,6 +168,7 @@ impl Settings {
                     from: mail_from?,
                     timeout: mail_timeout?.to_std().ok()?,
                     parallel: mail_parallel?,
+                    max_queued: mail_max_queued?,
                 },
                 token_lifetime: token_lifetime?,
                 recovery: RecoveryRules {

@@ -8,7 +8,6 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
-use zxcvbn::matching::patterns::MatchPattern;
 
 /// The longest password that bcrypt takes whole: its 72 bytes include a closing NUL (bar P04).
 const BCRYPT_MAX_BYTES: usize = 71;
@@ -113,14 +112,10 @@ impl PasswordPolicy {
     }
 }
 
-/// One pattern that explains the whole password: a list word (also reversed or in l33t), a keyboard walk, a sequence, a
-/// repetition, a date.
+/// One that falls within the first hundred million guesses of somebody who tries list words (also reversed or in l33t), names,
+/// keyboard walks, sequences, repetitions and dates first.
 fn is_common(password: &str) -> bool {
-    let entropy = zxcvbn::zxcvbn(password, &[]);
-    match entropy.sequence() {
-        [only] => !matches!(only.pattern, MatchPattern::BruteForce),
-        _ => false,
-    }
+    zxcvbn::zxcvbn(password, &[]).score() < zxcvbn::Score::Three
 }
 
 fn holds_context(password: &str, context: &[&str]) -> bool {

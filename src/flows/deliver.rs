@@ -1,5 +1,6 @@
 //! Queued mails go out: claimed by a lease, composed at the last moment, tried until they are sent or visibly failed.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -22,6 +23,9 @@ const LEAST_LIFE: TimeDelta = TimeDelta::seconds(30);
 /// How much longer than an attempt its lease lasts: time for the database before and after.
 const LEASE_MARGIN: Duration = Duration::from_secs(15);
 
+/// How many mails that nobody is to get are finished at a time.
+const SKIP: i64 = 128;
+
 /// A mail that this worker has claimed.
 #[derive(Debug)]
 pub struct Claimed {
@@ -40,25 +44,32 @@ enum Prepared {
 }
 
 impl Flows {
-    /// Claims up to `limit` mails that are due. The lease outlasts an attempt of `attempt`; when this process dies, the mail is
+    /// Counts the mails that wait, for `remind` to know when it is enough.
+    pub async fn count_mails(&self) -> Result<(), StorageError> {
+        let waiting = self.storage.read(mails::count_queued).await?;
+        self.mails_waiting.store(waiting, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Claims up to `limit` mails that are due, and finishes some that nobody is to get: how many, is said too. The lease outlasts an attempt of `attempt`; when this process dies, the mail is
     /// tried again after it (bar E10).
     pub async fn claim_mails(
         &self,
         limit: usize,
         attempt: Duration,
-    ) -> Result<Vec<Claimed>, StorageError> {
+    ) -> Result<(Vec<Claimed>, usize), StorageError> {
         let now = self.clock.now();
         let lease = entropy::id(now);
         let lasts = TimeDelta::from_std(attempt + LEASE_MARGIN).unwrap_or(TimeDelta::MAX);
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let claimed = self
-            .storage
-            .write(move |c| mails::claim(c, now, lease, now + lasts, limit))
-            .await?;
-        Ok(claimed
-            .into_iter()
-            .map(|mail| Claimed { mail, lease })
-            .collect())
+        let claim = self.storage.write(move |c| {
+            let skipped = mails::skip_unknown(c, now, SKIP)?;
+            let mails = mails::claim(c, now, lease, now + lasts, limit)?;
+            Ok::<_, StorageError>((skipped, mails))
+        });
+        let (skipped, claimed) = claim.await?;
+        let mails = claimed.into_iter().map(|mail| Claimed { mail, lease });
+        Ok((mails.collect(), skipped))
     }
 
     /// Composes a claimed mail, makes one attempt to send it, and records what became of it.

@@ -10,6 +10,7 @@ pub mod reset;
 pub mod users;
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
 
 use tokio::sync::Notify;
 
@@ -36,6 +37,10 @@ pub struct Flows {
     pub public_url: String,
     /// Wakes the worker that delivers mail.
     pub mail_queued: Arc<Notify>,
+    /// How many mails waited when the worker last counted.
+    pub mails_waiting: Arc<AtomicI64>,
+    /// How many may wait: beyond, asking for one is refused (bar F29).
+    pub max_mails: i64,
 }
 
 /// On whose behalf a flow runs.

@@ -9,6 +9,9 @@ use crate::storage::{StorageError, access_tokens, clients, mails, reset_tokens};
 const BATCH: i64 = 500;
 /// How long a finished mail stays visible to operators.
 const MAIL_HISTORY: TimeDelta = TimeDelta::days(7);
+/// How long a request for an address that nobody has is kept: longer than the hourly cap needs it, and no longer than that
+/// for data about strangers.
+const SKIPPED_HISTORY: TimeDelta = TimeDelta::hours(24);
 
 /// What was deleted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -37,7 +40,9 @@ impl Flows {
             .in_batches(move |c| reset_tokens::purge(c, now, BATCH))
             .await?;
         purged.mails = self
-            .in_batches(move |c| mails::purge(c, now - MAIL_HISTORY, now, BATCH))
+            .in_batches(move |c| {
+                mails::purge(c, now - MAIL_HISTORY, now - SKIPPED_HISTORY, now, BATCH)
+            })
             .await?;
         purged.client_secrets = self
             .storage

@@ -1,5 +1,7 @@
 //! A user forgot: queue a mail with a link.
 
+use std::sync::atomic::Ordering;
+
 use chrono::TimeDelta;
 
 use super::{Actor, Flows};
@@ -29,6 +31,9 @@ impl Flows {
         email: &EmailAddress,
         locale: Option<Locale>,
     ) -> Result<Reminded, StorageError> {
+        if self.mails_waiting.load(Ordering::Relaxed) >= self.max_mails {
+            return Err(StorageError::Busy("too many mails are waiting".to_owned()));
+        }
         let now = self.clock.now();
         let rules = self.recovery.clone();
         let key = email.key();
@@ -43,7 +48,7 @@ impl Flows {
             expires_at: now + rules.lifetime,
             attempts: 0,
         };
-        let ended = self.storage.write(move |c| {
+        let ended = self.storage.write_last(move |c| {
             if actor.may_know_users && users::find_by_email(c, &key)?.is_none() {
                 return Ok::<_, StorageError>((Reminded::UnknownUser, false));
             }

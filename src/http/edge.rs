@@ -3,7 +3,7 @@
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use actix_cors::Cors;
+use actix_cors::{Cors, CorsError};
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::StatusCode;
@@ -80,7 +80,13 @@ fn translate(
     language: Language,
     id: &str,
 ) -> ServiceResponse<BoxBody> {
-    let Some(error) = response.response().extensions().get::<ApiError>().cloned() else {
+    let ours = response.response().extensions().get::<ApiError>().cloned();
+    // A refused preflight is a plain text from actix-cors, and an error like every other to the caller (bar H03).
+    let foreign = response
+        .response()
+        .error()
+        .is_some_and(|error| error.as_error::<CorsError>().is_some());
+    let Some(error) = ours.or(foreign.then_some(ApiError::InvalidRequest(None))) else {
         return response;
     };
     let (request, old) = response.into_parts();

@@ -6,6 +6,7 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::{AUTHORIZATION, HeaderMap, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpRequest, HttpResponse, ResponseError, web};
 use base64::{Engine, engine::general_purpose::STANDARD};
+use serde::Serialize;
 use serde_json::json;
 use zeroize::Zeroizing;
 
@@ -38,14 +39,23 @@ pub(super) async fn token(
     let issued = app
         .flows
         .storage
-        .write(move |c| issue(c, &request, terms))
+        .write_last(move |c| issue(c, &request, terms))
         .await?;
-    Ok(HttpResponse::Ok().json(json!({
-        "access_token": issued.token.expose(),
-        "token_type": "Bearer",
-        "expires_in": issued.lifetime.num_seconds(),
-        "scope": issued.scopes.to_string(),
-    })))
+    Ok(HttpResponse::Ok().json(TokenResponse {
+        access_token: issued.token.expose(),
+        token_type: "Bearer",
+        expires_in: issued.lifetime.num_seconds(),
+        scope: issued.scopes.to_string(),
+    }))
+}
+
+/// RFC 6749 section 5.1.
+#[derive(Serialize)]
+struct TokenResponse<'a> {
+    access_token: &'a str,
+    token_type: &'static str,
+    expires_in: i64,
+    scope: String,
 }
 
 /// Reads parameters and credentials. Every parameter at most once, an empty one as absent (section 3.2, bar O12); one way of

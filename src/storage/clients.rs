@@ -10,7 +10,7 @@ use super::connection::directly;
 use super::error::{Result, StorageError};
 use super::schema::{client_secrets, clients};
 use crate::domain::client::SecretInfo;
-use crate::domain::{Client, ClientId, ClientSecret, HashedToken, Instant, Scopes};
+use crate::domain::{Client, ClientId, ClientSecret, HashedToken, Instant, ResetUrl, Scopes};
 
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = clients)]
@@ -47,10 +47,7 @@ impl TryFrom<Row> for Client {
         Ok(Self {
             name: row.name.parse().map_err(|_| odd("name"))?,
             scopes: scopes(&row.scopes)?,
-            reset_url: row
-                .reset_url
-                .map(|u| u.parse().map_err(|_| odd("reset_url")))
-                .transpose()?,
+            reset_url: row.reset_url.map(ResetUrl::from_stored),
             locale: row
                 .locale
                 .map(|l| l.parse().map_err(|_| odd("locale")))

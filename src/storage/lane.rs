@@ -26,6 +26,15 @@ pub(super) enum Mode {
     Write,
 }
 
+/// What it takes to undo the writes of a closure that fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Undo {
+    /// A savepoint.
+    Savepoint,
+    /// Nothing: its only write is its last statement, and a statement that fails undoes itself.
+    Nothing,
+}
+
 /// A queue with its threads. Dropping it finishes what waits.
 pub(super) struct Lane {
     queue: Option<Sender<Box<dyn Job>>>,
@@ -34,6 +43,7 @@ pub(super) struct Lane {
 
 /// A closure with the place where its result goes.
 struct Call<T, E, F> {
+    undo: Undo,
     work: Option<F>,
     outcome: Option<std::result::Result<T, E>>,
     reply: Option<oneshot::Sender<std::result::Result<T, E>>>,
@@ -42,6 +52,8 @@ struct Call<T, E, F> {
 trait Job: Send {
     /// Runs the closure; says whether its writes are to be kept.
     fn run(&mut self, connection: &mut AnyConnection) -> bool;
+    /// What it takes to undo its writes.
+    fn undo(&self) -> Undo;
     /// Answers the caller, now that the transaction has ended so.
     fn answer(&mut self, ended: &Result<()>);
 }
@@ -64,6 +76,10 @@ where
         let keep = outcome.is_ok();
         self.outcome = Some(outcome);
         keep
+    }
+
+    fn undo(&self) -> Undo {
+        self.undo
     }
 
     fn answer(&mut self, ended: &Result<()>) {
@@ -97,7 +113,7 @@ impl Lane {
     }
 
     /// Runs a closure on one of the threads.
-    pub(super) async fn call<T, E, F>(&self, work: F) -> std::result::Result<T, E>
+    pub(super) async fn call<T, E, F>(&self, undo: Undo, work: F) -> std::result::Result<T, E>
     where
         T: Send + 'static,
         E: From<StorageError> + Send + 'static,
@@ -105,6 +121,7 @@ impl Lane {
     {
         let (reply, answer) = oneshot::channel();
         let job = Box::new(Call {
+            undo,
             work: Some(work),
             outcome: None,
             reply: Some(reply),
@@ -166,6 +183,10 @@ fn write_all(connection: &mut AnyConnection, batch: &mut [Box<dyn Job>]) -> Resu
     connection.begin_write()?;
     let mut run = || {
         for job in batch.iter_mut() {
+            if job.undo() == Undo::Nothing {
+                job.run(connection);
+                continue;
+            }
             connection.begin()?;
             if job.run(connection) {
                 connection.commit()?;

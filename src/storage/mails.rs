@@ -1,5 +1,6 @@
 //! The queue of mails. A row is claimed by a lease that ends, so that a crash delays a mail and never loses it.
 
+use diesel::dsl::{exists, not};
 use diesel::prelude::*;
 use uuid::Uuid;
 
@@ -7,7 +8,7 @@ use super::AnyConnection;
 use super::columns::{At, Id};
 use super::connection::directly;
 use super::error::{Result, StorageError};
-use super::schema::mails;
+use super::schema::{mails, users};
 use crate::domain::mail::{Mail, MailKind, MailState};
 use crate::domain::{ClientId, EmailKey, Instant};
 
@@ -119,6 +120,36 @@ pub fn queued_since(c: &mut AnyConnection, key: &EmailKey, since: Instant) -> Re
         .select(mails::created_at);
     let times = directly!(c, query.load::<At>(c))?;
     Ok(times.into_iter().map(Instant::from).collect())
+}
+
+/// Finishes up to `limit` due reset mails that nobody is to get, and says how many: a flood of requests for made-up addresses
+/// costs one statement, not an attempt each.
+pub fn skip_unknown(c: &mut AnyConnection, now: Instant, limit: i64) -> Result<usize> {
+    let wanted = users::table
+        .filter(users::email_key.nullable().eq(mails::address_key))
+        .filter(users::disabled_at.is_null());
+    let nobodys: Vec<Id> = mails::table
+        .filter(mails::due_at.le(At(now)))
+        .filter(mails::address_key.is_not_null())
+        .filter(not(exists(wanted)))
+        .order(mails::due_at)
+        .select(mails::id)
+        .limit(limit)
+        .load(c)?;
+    if nobodys.is_empty() {
+        return Ok(0);
+    }
+    let skip = mails::table
+        .filter(mails::id.eq_any(nobodys))
+        .filter(mails::due_at.le(At(now)));
+    Ok(diesel::update(skip)
+        .set((
+            mails::state.eq(MailState::Skipped.name()),
+            mails::due_at.eq(None::<At>),
+            mails::lease.eq(None::<Id>),
+            mails::finished_at.eq(At(now)),
+        ))
+        .execute(c)?)
 }
 
 /// Claims up to `limit` mails that are due, until `until`. Workers of other processes get others (bar E11).
@@ -262,10 +293,20 @@ pub fn count_queued(c: &mut AnyConnection) -> Result<i64> {
         .get_result(c)?)
 }
 
-/// Deletes up to `limit` mails that were finished before `before` and whose links are dead.
-pub fn purge(c: &mut AnyConnection, before: Instant, now: Instant, limit: i64) -> Result<usize> {
+/// Deletes up to `limit` mails that were finished before `before` (the skipped ones: before `skipped_before`) and whose links
+/// are dead.
+pub fn purge(
+    c: &mut AnyConnection,
+    before: Instant,
+    skipped_before: Instant,
+    now: Instant,
+    limit: i64,
+) -> Result<usize> {
+    let skipped = mails::state
+        .eq(MailState::Skipped.name())
+        .and(mails::finished_at.lt(At(skipped_before)));
     let old: Vec<Id> = mails::table
-        .filter(mails::finished_at.lt(At(before)))
+        .filter(mails::finished_at.lt(At(before)).or(skipped))
         .filter(mails::expires_at.lt(At(now)))
         .select(mails::id)
         .limit(limit)
