@@ -6,8 +6,8 @@ use tokio::sync::Semaphore;
 use crate::domain::{Password, PasswordHash};
 use crate::{entropy, telemetry};
 
-/// How many callers may wait for each running hash; about four seconds of work at cost 12.
-const WAITING_EACH: usize = 16;
+/// How many callers may wait: about seven seconds of work for two cores at cost 12.
+const WAITING: usize = 64;
 
 /// Hashes passwords.
 pub struct Hasher {
@@ -33,7 +33,7 @@ impl Hasher {
         Self {
             cost,
             running: Semaphore::new(parallel),
-            admitted: Semaphore::new(parallel * (1 + WAITING_EACH)),
+            admitted: Semaphore::new(parallel + WAITING),
         }
     }
 

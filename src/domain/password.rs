@@ -115,7 +115,8 @@ impl PasswordPolicy {
 /// One that falls within the first hundred million guesses of somebody who tries list words (also reversed or in l33t), names,
 /// keyboard walks, sequences, repetitions and dates first.
 fn is_common(password: &str) -> bool {
-    zxcvbn::zxcvbn(password, &[]).score() < zxcvbn::Score::Three
+    let is_weak = |text: &str| zxcvbn::zxcvbn(text, &[]).score() < zxcvbn::Score::Three;
+    is_weak(password) || is_weak(&password.to_lowercase())
 }
 
 fn holds_context(password: &str, context: &[&str]) -> bool {
@@ -221,6 +222,7 @@ mod tests {
     fn p09_the_nist_policy_refuses_what_is_guessed_first() {
         for text in [
             "passwordpassword",
+            "PASSWORDpassword",
             "123456789012345",
             "aaaaaaaaaaaaaaaaa",
             "qwertyuiopasdfghjkl",

@@ -9,7 +9,7 @@ use std::fmt;
 use std::marker::PhantomData;
 
 use sha2::{Digest, Sha256};
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, Zeroizing};
 
 const ALPHABET: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 const BODY: usize = 43;
@@ -126,28 +126,29 @@ impl<K: Kind> fmt::Debug for HashedToken<K> {
     }
 }
 
-/// Writes the big-endian number in `bytes` (whole words of 32 bits) as `width` base62 digits.
+/// Writes the big-endian number in `bytes` as `width` base62 digits, ten at a time: 62^10 is the largest power in a word.
 pub(super) fn base62<const N: usize>(bytes: [u8; N], width: usize, out: &mut String) {
-    let mut words: Zeroizing<Vec<u32>> = Zeroizing::new(
-        bytes
-            .chunks_exact(4)
-            .map(|word| {
-                word.iter()
-                    .fold(0, |word, byte| word << 8 | u32::from(*byte))
-            })
-            .collect(),
-    );
-    let mut digits = Zeroizing::new(vec![0u8; width]);
-    for digit in digits.iter_mut().rev() {
-        let mut remainder = 0u64;
-        for word in words.iter_mut() {
-            let value = remainder << 32 | u64::from(*word);
-            *word = (value / 62) as u32;
-            remainder = value % 62;
-        }
-        *digit = ALPHABET[remainder as usize];
+    const TEN_DIGITS: u64 = 62u64.pow(10);
+    let mut words = [0u64; 4]; // 256 bits are the most that is asked for
+    for (at, byte) in bytes.iter().rev().enumerate() {
+        words[3 - at / 8] |= u64::from(*byte) << (8 * (at % 8));
     }
-    out.extend(digits.iter().map(|b| char::from(*b)));
+    let mut digits = [0u8; 50];
+    for ten in digits[50 - width..].rchunks_mut(10) {
+        let mut remainder = 0u64;
+        for word in &mut words {
+            let value = u128::from(remainder) << 64 | u128::from(*word);
+            *word = (value / u128::from(TEN_DIGITS)) as u64;
+            remainder = (value % u128::from(TEN_DIGITS)) as u64;
+        }
+        for digit in ten.iter_mut().rev() {
+            *digit = ALPHABET[(remainder % 62) as usize];
+            remainder /= 62;
+        }
+    }
+    out.extend(digits[50 - width..].iter().map(|b| char::from(*b)));
+    words.zeroize();
+    digits.zeroize();
 }
 
 fn append_checksum(text: &mut String) {

@@ -78,6 +78,8 @@ impl Flows {
         let now = self.clock.now();
         let notice = notice(live.user_id, actor.client_id, now);
         let ended = self.storage.write(move |c| {
+            // Two links of one user at once would each hold its own row and wait for the other's.
+            c.serialise_on(&live.email_key)?;
             let claimed = reset_tokens::consume(c, &digest, now)?
                 && users::set_password(c, live.user_id, &hash, now)?;
             if !claimed {

@@ -190,10 +190,12 @@ impl Fields {
         confirmation: &'static str,
     ) -> Result<Result<(Password, bool), crate::domain::Refusal>, ApiError> {
         let text = self.text(name)?;
-        let differs = self
-            .optional_text(confirmation)?
-            .is_some_and(|other| other != text);
-        Ok(Password::parse(text).map(|password| (password, differs)))
+        let confirmation = self.optional_text(confirmation)?.map(Password::parse);
+        let confirmed = |password: Password| {
+            let differs = confirmation.is_some_and(|other| other.as_ref() != Ok(&password));
+            (password, differs)
+        };
+        Ok(Password::parse(text).map(confirmed))
     }
 }
 

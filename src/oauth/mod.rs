@@ -6,6 +6,8 @@ mod issuer;
 mod registrar;
 pub mod token;
 
+use std::sync::LazyLock;
+
 use url::Url;
 
 use crate::domain::Scopes;
@@ -14,7 +16,10 @@ use crate::storage::StorageError;
 /// Client credentials need no redirection, but oxide-auth's types ask for an address.
 fn no_redirect() -> Url {
     #[expect(clippy::expect_used, reason = "a constant that is a URL")]
-    Url::parse("urn:ietf:wg:oauth:2.0:oob").expect("a constant that is a URL")
+    static NOWHERE: LazyLock<Url> = LazyLock::new(|| {
+        Url::parse("urn:ietf:wg:oauth:2.0:oob").expect("a constant that is a URL")
+    });
+    NOWHERE.clone()
 }
 
 fn to_library(scopes: Scopes) -> oxide_auth::primitives::scope::Scope {

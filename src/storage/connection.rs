@@ -98,6 +98,16 @@ impl AnyConnection {
         }
     }
 
+    /// Gives the one connection that writes to SQLite room to work: digests are random, so every insert touches another page.
+    pub(super) fn prepare_for_writes(&mut self) -> Result<()> {
+        match self {
+            Self::Sqlite(c) => Ok(
+                c.batch_execute("PRAGMA cache_size = -16384; PRAGMA wal_autocheckpoint = 4000")?
+            ),
+            Self::Postgres(_) => Ok(()),
+        }
+    }
+
     /// Whether the transaction's state is unknown, so that the connection must not be used again.
     pub(super) fn is_broken(&mut self) -> bool {
         Manager::is_broken_transaction_manager(self)

@@ -147,8 +147,9 @@ impl Drop for Lane {
 
 fn open(url: &DatabaseUrl, mode: Mode) -> Result<AnyConnection> {
     let mut connection = AnyConnection::open(url)?;
-    if mode == Mode::Read {
-        connection.forbid_writes()?;
+    match mode {
+        Mode::Read => connection.forbid_writes()?,
+        Mode::Write => connection.prepare_for_writes()?,
     }
     Ok(connection)
 }

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use unforget::clock::Clock;
 use unforget::config::{MailSettings, Settings};
 use unforget::domain::recovery::RecoveryRules;
-use unforget::domain::{DatabaseUrl, EmailAddress, Password, PasswordPolicy};
+use unforget::domain::{ClientId, DatabaseUrl, EmailAddress, Password, PasswordPolicy};
 use unforget::flows::Flows;
 use unforget::flows::clients::NewClient;
 use unforget::flows::users::{NewUser, UserRef};
@@ -104,6 +104,7 @@ pub(crate) fn settings(database_url: &str, mail_url: &str) -> Settings {
             from: "Unforget <no-reply@unforget.example>".parse().unwrap(),
             timeout: Duration::from_secs(2),
             parallel: 4,
+            max_queued: 100_000,
         },
         token_lifetime: TimeDelta::hours(1),
         recovery: RecoveryRules {
@@ -143,6 +144,13 @@ pub(crate) struct TestApp {
 pub(crate) struct TestClient {
     pub(crate) id: String,
     pub(crate) secret: String,
+}
+
+impl TestClient {
+    /// The id, as the flows take it.
+    pub(crate) fn client_id(&self) -> ClientId {
+        ClientId::new(self.id.as_str())
+    }
 }
 
 /// An answer.
@@ -441,7 +449,7 @@ impl Program {
         }
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_unforget"));
         command
             .args(arguments)
@@ -549,8 +557,9 @@ impl Service {
     pub(crate) fn terminate(&mut self) -> Option<i32> {
         let id = self.child.id().to_string();
         assert!(
-            Command::new("kill")
-                .args(["-TERM", &id])
+            // The shell's own: a bare machine has no other.
+            Command::new("sh")
+                .args(["-c", &format!("kill -TERM {id}")])
                 .status()
                 .unwrap()
                 .success()

@@ -1,1 +1,180 @@
-//! (to be written)
+//! Methods, paths and media types (bar H01, H02, H07).
+
+use reqwest::header::CONTENT_TYPE;
+use serde_json::json;
+
+use crate::both;
+use crate::helpers::{APP, Backend, Reply, TestApp};
+
+/// Every path that there is, with its methods.
+pub(crate) const PATHS: [(&str, &str); 6] = [
+    ("/oauth/token", "POST"),
+    ("/v1/password/remind", "POST"),
+    ("/v1/password/check", "POST"),
+    ("/v1/password/reset", "POST"),
+    ("/health/live", "GET, HEAD"),
+    ("/health/ready", "GET, HEAD"),
+];
+
+/// What two answers must share when nothing may tell them apart: all but their date, their request's id, and whether the
+/// connection is closed (it is when the answer was ready before the body had come).
+pub(crate) fn face(reply: &Reply) -> (u16, Vec<(String, String)>, String) {
+    let id = reply.header("x-request-id");
+    let mut headers: Vec<_> = reply
+        .headers
+        .iter()
+        .filter(|(name, _)| !["date", "x-request-id", "connection"].contains(&name.as_str()))
+        .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
+        .collect();
+    headers.sort();
+    (reply.status, headers, reply.text.replace(id, "ID"))
+}
+
+/// Asks to remind with a body of this type, or these.
+pub(crate) async fn post_typed(
+    app: &TestApp,
+    token: &str,
+    content_types: &[&str],
+    body: &str,
+) -> Reply {
+    let mut request = app
+        .request("POST", "/v1/password/remind")
+        .bearer_auth(token);
+    for content_type in content_types {
+        request = request.header(CONTENT_TYPE, *content_type);
+    }
+    Reply::of(request.body(body.to_owned()).send().await.unwrap()).await
+}
+
+both! {
+    async fn h01_each_path_names_its_methods_when_it_refuses_one(app: TestApp) {
+        let token = app.token(APP).await;
+        for (path, allow) in PATHS {
+            for method in ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND", "BREW", "post", "get"] {
+                if allow.split(", ").any(|allowed| allowed == method) {
+                    continue;
+                }
+                for request in [app.request(method, path), app.request(method, path).bearer_auth(&token)] {
+                    let reply = Reply::of(request.header("x-canary", "canary").send().await.unwrap()).await;
+                    assert_eq!((reply.status, reply.header("allow")), (405, allow), "{method} {path}");
+                    if method == "HEAD" {
+                        assert_eq!(reply.text, "", "{path}");
+                    } else {
+                        assert_eq!(reply.said(), "405 method_not_allowed", "{method} {path}");
+                        // TRACE would send the request back.
+                        assert!(!reply.text.contains("canary"), "{method} {path}");
+                    }
+                }
+            }
+        }
+    }
+
+    async fn h01_options_tells_the_methods_and_does_nothing(app: TestApp) {
+        for (path, allow) in PATHS {
+            let reply = Reply::of(app.request("OPTIONS", path).send().await.unwrap()).await;
+            assert_eq!((reply.status, reply.header("allow"), reply.text.as_str()), (204, allow, ""), "{path}");
+        }
+        assert_eq!(Reply::of(app.request("OPTIONS", "/nothing").send().await.unwrap()).await.status, 404);
+    }
+
+    async fn h01_head_on_health_is_get_without_the_body(app: TestApp) {
+        for (path, status) in [("/health/live", "alive"), ("/health/ready", "ready")] {
+            let get = Reply::of(app.request("GET", path).send().await.unwrap()).await;
+            let head = Reply::of(app.request("HEAD", path).send().await.unwrap()).await;
+            assert_eq!(get.status, 200);
+            assert_eq!(get.json(), json!({"status": status}));
+            assert_eq!(get.header("content-length"), get.text.len().to_string());
+            assert_eq!(head.text, "");
+            assert_eq!((head.status, face(&head).1), (get.status, face(&get).1), "{path}");
+        }
+    }
+
+    async fn h02_only_json_and_forms_in_utf8_are_read(app: TestApp) {
+        let token = app.token(APP).await;
+        let (json, form) = (r#"{"email":"ann@example.com"}"#, "email=ann%40example.com");
+        for (content_types, body) in [
+            (vec!["application/json"], json),
+            (vec!["application/json; charset=utf-8"], json),
+            (vec!["application/json;charset=\"UTF-8\""], json),
+            (vec!["Application/JSON"], json),
+            (vec!["application/x-www-form-urlencoded"], form),
+            (vec!["application/x-www-form-urlencoded; charset=UTF-8"], form),
+        ] {
+            let reply = post_typed(&app, &token, &content_types, body).await;
+            assert_eq!(reply.said(), "200 reminder_sent", "{content_types:?}");
+        }
+        for content_types in [
+            vec![],
+            vec![""],
+            vec!["text/plain"],
+            vec!["text/json"],
+            vec!["application/jsonx"],
+            vec!["application/json-patch+json"],
+            vec!["application/problem+json"],
+            vec!["application/xml"],
+            vec!["multipart/form-data; boundary=x"],
+            vec!["application/json; charset=utf-16"],
+            vec!["application/json; charset=latin1"],
+            vec!["application/json, text/plain"],
+            vec!["application/json", "application/json"],
+            vec!["application/json", "text/plain"],
+        ] {
+            let reply = post_typed(&app, &token, &content_types, json).await;
+            assert_eq!(reply.said(), "415 unsupported_media_type", "{content_types:?}");
+        }
+        // The type decides, not the look of the body.
+        let reply = post_typed(&app, &token, &["application/json"], form).await;
+        assert_eq!(reply.said(), "400 invalid_request");
+        let reply = post_typed(&app, &token, &["application/x-www-form-urlencoded"], json).await;
+        assert_eq!(reply.said(), "400 invalid_request");
+    }
+
+    async fn h02_answers_are_json_whatever_is_preferred(app: TestApp) {
+        let token = app.token(APP).await;
+        for accept in ["text/html;q=1, */*;q=0", "application/xml", "application/json;q=0", "nonsense"] {
+            let request = app.request("POST", "/v1/password/remind").bearer_auth(&token).header("accept", accept);
+            let reply = Reply::of(request.json(&json!({"email": "ann@example.com"})).send().await.unwrap()).await;
+            assert_eq!((reply.status, reply.json()["status"].as_str()), (200, Some("reminder_sent")), "{accept}");
+        }
+    }
+
+    async fn h07_a_compressed_body_is_refused(app: TestApp) {
+        let token = app.token(APP).await;
+        // gzip of {"email":"ann@example.com"}: whoever unpacked it would accept it.
+        let packed = [
+            31, 139, 8, 0, 0, 0, 0, 0, 2, 3, 171, 86, 74, 205, 77, 204, 204, 81, 178, 82,
+            74, 204, 203, 115, 72, 173, 72, 204, 45, 200, 73, 213, 75, 206, 207, 85, 170, 5, 0, 83,
+            159, 215, 130, 27, 0, 0, 0,
+        ];
+        for encoding in ["gzip", "GZIP", "x-gzip", "deflate", "br", "zstd", "gzip, gzip"] {
+            for content_type in ["application/json", "application/x-www-form-urlencoded"] {
+                let request = app.request("POST", "/v1/password/remind").bearer_auth(&token);
+                let request = request.header(CONTENT_TYPE, content_type).header("content-encoding", encoding);
+                let reply = Reply::of(request.body(packed.to_vec()).send().await.unwrap()).await;
+                assert_eq!(reply.said(), "415 unsupported_media_type", "{encoding} {content_type}");
+            }
+        }
+        app.quiet().await;
+        assert!(app.sink.received().is_empty());
+    }
+
+    async fn a_path_is_compared_exactly(app: TestApp) {
+        let token = app.token(APP).await;
+        for path in [
+            "/",
+            "/v1",
+            "/v1/password/remind/",
+            "//v1/password/remind",
+            "/V1/password/remind",
+            "/v1/password/Remind",
+            "/v1/password/remind%2F",
+            "/v1/password/remind;x=1",
+            "/v1%2Fpassword%2Fremind",
+            "/health",
+            "/oauth/token/x",
+        ] {
+            let reply = app.post(path, &token, json!({"email": "ann@example.com"})).await;
+            assert_eq!(reply.said(), "404 not_found", "{path}");
+        }
+    }
+}

@@ -1,22 +1,41 @@
 //! The service as its callers see it: the real server over HTTP, on SQLite and on PostgreSQL, with a real SMTP session.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on ends there")]
 
 mod address;
 mod bearer;
 mod check;
 mod cli;
+mod cli_server;
+mod clients;
 mod config;
+mod cors;
 mod delivery;
+mod delivery_crash;
 mod helpers;
 mod http;
+mod http_headers;
+mod http_json;
+mod http_wire;
 mod journey;
+mod language;
 mod limits;
+mod link;
 mod mail;
+mod mail_tls;
+mod mail_words;
 mod operation;
+mod operation_crash;
+mod operation_logs;
 mod password;
 mod postgres;
+mod race;
+mod recovery;
 mod remind;
 mod reset;
 mod smtp;
 mod storage;
+mod storage_gates;
+mod storage_queries;
 mod timing;
 mod token;
+mod token_basic;
