@@ -6,11 +6,14 @@ use chrono::TimeDelta;
 use ipnet::IpNet;
 
 use crate::flows::Flows;
+use crate::oauth::KnownClients;
 
 /// The service, as a request sees it. One for all threads.
 pub struct App {
     /// What the service does.
     pub flows: Flows,
+    /// The clients that were let in before.
+    pub known_clients: KnownClients,
     /// How long application tokens live whose client states nothing else.
     pub token_lifetime: TimeDelta,
     /// Whether the outside of us speaks TLS: then browsers are told to insist on it.

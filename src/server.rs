@@ -96,6 +96,7 @@ pub fn start(settings: &Settings, clock: Clock) -> Result<Running, ServerError> 
     let rate = |per_minute, burst| Rate { per_minute, burst };
     let app = Arc::new(App {
         flows: flows.clone(),
+        known_clients: Default::default(),
         token_lifetime: settings.token_lifetime,
         https: settings.public_url.starts_with("https:"),
         trusted_proxies: Arc::new(settings.trusted_proxies.clone()),

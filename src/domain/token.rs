@@ -102,6 +102,11 @@ impl<K> HashedToken<K> {
         }
     }
 
+    /// The digest itself.
+    pub fn digest(&self) -> [u8; 32] {
+        self.digest
+    }
+
     /// The digest's bytes.
     pub fn as_bytes(&self) -> &[u8] {
         &self.digest

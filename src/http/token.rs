@@ -36,11 +36,7 @@ pub(super) async fn token(
         lifetime: app.token_lifetime,
         random: entropy::bytes(),
     };
-    let issued = app
-        .flows
-        .storage
-        .write_last(move |c| issue(c, &request, terms))
-        .await?;
+    let issued = issue(&app.flows.storage, &app.known_clients, request, terms).await?;
     Ok(HttpResponse::Ok().json(TokenResponse {
         access_token: issued.token.expose(),
         token_type: "Bearer",

@@ -1,6 +1,5 @@
-//! What oxide-auth works on: one connection, within one transaction, for one request.
-
-use std::cell::{Cell, RefCell};
+//! What oxide-auth works on: one request of one client. It does no I/O: the client was looked up before, and the token is stored
+//! after.
 
 use oxide_auth::code_grant::client_credentials as grant;
 use oxide_auth::primitives::issuer::Issuer;
@@ -10,50 +9,40 @@ use super::TokenError;
 use super::token::{Issued, Terms};
 use crate::domain::scope::UnknownScope;
 use crate::domain::{Client, Scopes};
-use crate::storage::AnyConnection;
 
-/// The state of one token request. Registrar and issuer are both this: the client is loaded once, by authenticating it.
-pub(super) struct Endpoint<'a> {
-    pub(super) connection: RefCell<&'a mut AnyConnection>,
+/// The state of one token request: registrar and issuer in one.
+pub(super) struct Endpoint {
+    /// Whoever the credentials belong to.
+    pub(super) client: Option<Client>,
     pub(super) terms: Terms,
     /// The scopes that were asked for; none when nothing was.
     pub(super) asked: Result<Scopes, UnknownScope>,
-    pub(super) client: RefCell<Option<Client>>,
-    pub(super) issued: RefCell<Option<Issued>>,
-    /// Why one of our own steps failed: oxide-auth's errors carry nothing of ours.
-    pub(super) failure: Cell<Option<TokenError>>,
+    pub(super) issued: Option<Issued>,
     no_extension: (),
 }
 
-impl<'a> Endpoint<'a> {
+impl Endpoint {
     pub(super) fn new(
-        connection: &'a mut AnyConnection,
+        client: Option<Client>,
         terms: Terms,
         asked: Result<Scopes, UnknownScope>,
     ) -> Self {
         Self {
-            connection: RefCell::new(connection),
+            client,
             terms,
             asked,
-            client: RefCell::new(None),
-            issued: RefCell::new(None),
-            failure: Cell::new(None),
+            issued: None,
             no_extension: (),
         }
     }
 
-    pub(super) fn take_failure(&self) -> Option<TokenError> {
-        self.failure.take()
-    }
-
     pub(super) fn into_issued(self) -> Result<Issued, TokenError> {
         self.issued
-            .into_inner()
             .ok_or(TokenError::InvalidRequest("the request cannot be granted"))
     }
 }
 
-impl grant::Endpoint for Endpoint<'_> {
+impl grant::Endpoint for Endpoint {
     fn registrar(&self) -> &dyn Registrar {
         self
     }

@@ -1,4 +1,4 @@
-//! New access tokens, into the database as digests.
+//! New access tokens: made here, stored by the caller.
 
 use oxide_auth::primitives::grant::Grant;
 use oxide_auth::primitives::issuer::{IssuedToken, Issuer, RefreshedToken, TokenType};
@@ -6,39 +6,25 @@ use oxide_auth::primitives::issuer::{IssuedToken, Issuer, RefreshedToken, TokenT
 use super::endpoint::Endpoint;
 use super::token::Issued;
 use crate::domain::PlainToken;
-use crate::storage::access_tokens::{self, NewAccessToken};
 
-impl Issuer for Endpoint<'_> {
+impl Issuer for Endpoint {
     fn issue(&mut self, grant: Grant) -> Result<IssuedToken, ()> {
-        let client = self.client.take().ok_or(())?;
+        let client = self.client.as_ref().ok_or(())?;
         let scopes = grant.scope.to_string().parse().map_err(|_| ())?;
         let lifetime = client.token_lifetime.unwrap_or(self.terms.lifetime);
-        let until = self.terms.now + lifetime;
         let token = PlainToken::from_random(self.terms.random);
-        let stored = NewAccessToken {
-            digest: token.hashed(),
-            client_id: &client.id,
-            subject: None,
-            scopes,
-            created_at: self.terms.now,
-            expires_at: until,
-        };
-        if let Err(error) = access_tokens::insert(self.connection.get_mut(), &stored) {
-            self.failure.set(Some(error.into()));
-            return Err(());
-        }
         let issued = IssuedToken {
             token: token.expose().to_owned(),
             refresh: None,
-            until,
+            until: self.terms.now + lifetime,
             token_type: TokenType::Bearer,
         };
-        self.issued.replace(Some(Issued {
-            client_id: client.id,
+        self.issued = Some(Issued {
+            client_id: client.id.clone(),
             token,
             scopes,
             lifetime,
-        }));
+        });
         Ok(issued)
     }
 

@@ -3,8 +3,11 @@
 mod endpoint;
 pub mod guard;
 mod issuer;
+mod known;
 mod registrar;
 pub mod token;
+
+pub use known::KnownClients;
 
 use std::sync::LazyLock;
 

@@ -9,8 +9,12 @@ use oxide_auth::code_grant::error::AccessTokenErrorType;
 
 use super::TokenError;
 use super::endpoint::Endpoint;
-use crate::domain::{AccessToken, ClientId, Instant, PlainToken, Scopes};
-use crate::storage::AnyConnection;
+use super::known::KnownClients;
+use crate::domain::{
+    AccessToken, Client, ClientId, ClientSecret, HashedToken, Instant, PlainToken, Scopes,
+};
+use crate::storage::access_tokens::{self, NewAccessToken};
+use crate::storage::{AnyConnection, Storage, StorageError, clients};
 
 /// A token request whose form is right. What it asks for is judged here.
 #[derive(Debug, Clone)]
@@ -62,53 +66,100 @@ pub struct Issued {
     pub lifetime: TimeDelta,
 }
 
-/// Authenticates the client and issues a token, within the caller's transaction.
-pub fn issue(
-    c: &mut AnyConnection,
-    request: &TokenRequest,
+/// Authenticates the client and issues a token.
+///
+/// A client that was let in before is remembered, so that the usual case is one statement: it stores the token if everything that
+/// was remembered still holds. Whatever else happens, the decision is made anew from the database, in one transaction.
+pub async fn issue(
+    storage: &Storage,
+    known: &KnownClients,
+    request: TokenRequest,
     terms: Terms,
 ) -> Result<Issued, TokenError> {
-    let mut refused = TokenError::InvalidClient;
-    for credentials in &request.credentials {
-        match try_issue(c, request, credentials, terms) {
-            Err(TokenError::InvalidClient) => refused = TokenError::InvalidClient,
-            decided => return decided,
+    let remembered = request.credentials.iter().find_map(|credentials| {
+        let digest = HashedToken::of(&credentials.secret);
+        let client = known.find(&credentials.id, &digest)?;
+        let issued = decide(&request, &credentials.id, Some(client.clone()), terms).ok()?;
+        Some((client, digest, issued))
+    });
+    if let Some((client, digest, issued)) = remembered {
+        let stored = storage.write_last(move |c| {
+            let stored =
+                access_tokens::insert_if_authentic(c, &issued.row(terms.now), &client, &digest)?;
+            Ok::<_, StorageError>(stored.then_some(issued))
+        });
+        if let Some(issued) = stored.await? {
+            return Ok(issued);
         }
     }
-    // What does not depend on the client is told even when it cannot be authenticated, in the order of oxide-auth's checks.
-    if request.credentials.is_empty() {
-        match request.grant_type.as_deref() {
-            None => refused = TokenError::InvalidRequest("grant_type is missing"),
-            Some("client_credentials") => {}
-            Some(_) => refused = TokenError::UnsupportedGrantType,
-        }
-    }
-    Err(refused)
+    let (issued, client, digest) = storage
+        .write_last(move |c| issue_anew(c, &request, terms))
+        .await?;
+    known.remember(client, &digest);
+    Ok(issued)
 }
 
-fn try_issue(
+fn issue_anew(
     c: &mut AnyConnection,
     request: &TokenRequest,
-    credentials: &ClientCredentials,
+    terms: Terms,
+) -> Result<(Issued, Client, HashedToken<ClientSecret>), TokenError> {
+    let mut refused = None;
+    for credentials in &request.credentials {
+        let digest = HashedToken::of(&credentials.secret);
+        let id = ClientId::new(&credentials.id);
+        let client = clients::authenticate(c, &id, &digest, terms.now)?;
+        match decide(request, &credentials.id, client.clone(), terms) {
+            Ok(issued) => {
+                access_tokens::insert(c, &issued.row(terms.now))?;
+                let client = client.ok_or(TokenError::InvalidClient)?;
+                return Ok((issued, client, digest));
+            }
+            Err(TokenError::InvalidClient) => refused = Some(TokenError::InvalidClient),
+            Err(other) => return Err(other),
+        }
+    }
+    // What does not depend on the client is told even to one that did not authenticate.
+    Err(refused.unwrap_or(match request.grant_type.as_deref() {
+        None => TokenError::InvalidRequest("grant_type is missing"),
+        Some("client_credentials") => TokenError::InvalidClient,
+        Some(_) => TokenError::UnsupportedGrantType,
+    }))
+}
+
+/// What oxide-auth makes of a request of this client, or of nobody.
+fn decide(
+    request: &TokenRequest,
+    id: &str,
+    client: Option<Client>,
     terms: Terms,
 ) -> Result<Issued, TokenError> {
-    let asked = request.scope.as_deref().map(str::parse::<Scopes>);
-    let mut endpoint = Endpoint::new(c, terms, asked.unwrap_or(Ok(Scopes::default())));
-    let asked = Asked {
-        request,
-        credentials,
-    };
-    let pending =
-        client_credentials(&mut endpoint, &asked).map_err(|error| endpoint.explain(error))?;
+    let scopes = request.scope.as_deref().map(str::parse::<Scopes>);
+    let mut endpoint = Endpoint::new(client, terms, scopes.unwrap_or(Ok(Scopes::default())));
+    let asked = Asked { request, id };
+    let pending = client_credentials(&mut endpoint, &asked).map_err(|e| endpoint.explain(e))?;
     pending
-        .issue(&mut endpoint, credentials.id.clone(), false)
-        .map_err(|error| endpoint.explain(error))?;
+        .issue(&mut endpoint, id.to_owned(), false)
+        .map_err(|e| endpoint.explain(e))?;
     endpoint.into_issued()
+}
+
+impl Issued {
+    fn row(&self, now: Instant) -> NewAccessToken<'_> {
+        NewAccessToken {
+            digest: self.token.hashed(),
+            client_id: &self.client_id,
+            subject: None,
+            scopes: self.scopes,
+            created_at: now,
+            expires_at: now + self.lifetime,
+        }
+    }
 }
 
 struct Asked<'a> {
     request: &'a TokenRequest,
-    credentials: &'a ClientCredentials,
+    id: &'a str,
 }
 
 impl grant::Request for Asked<'_> {
@@ -116,11 +167,9 @@ impl grant::Request for Asked<'_> {
         true
     }
 
+    /// The secret was compared by look-up already.
     fn authorization(&self) -> Option<(Cow<'_, str>, Cow<'_, [u8]>)> {
-        Some((
-            self.credentials.id.as_str().into(),
-            self.credentials.secret.as_bytes().into(),
-        ))
+        Some((self.id.into(), [].as_slice().into()))
     }
 
     /// Judged by the registrar, after the client is known: oxide-auth would call a malformed one `invalid_request`, and say so
@@ -138,12 +187,9 @@ impl grant::Request for Asked<'_> {
     }
 }
 
-impl Endpoint<'_> {
+impl Endpoint {
     /// What oxide-auth's refusal means in RFC 6749 section 5.2.
     fn explain(&self, error: grant::Error) -> TokenError {
-        if let Some(failure) = self.take_failure() {
-            return failure;
-        }
         let kind = |mut description: ErrorDescription| description.description().kind();
         match error {
             grant::Error::Unauthorized(..) => TokenError::InvalidClient,

@@ -1,14 +1,15 @@
 //! Access tokens, of applications and of users (RFC 6749 section 1.4).
 
 use diesel::prelude::*;
+use diesel::sql_types::{Binary, Bool, Nullable, Text};
 use uuid::Uuid;
 
 use super::AnyConnection;
-use super::columns::{At, Id};
+use super::columns::{At, Id, InstantSql, UuidSql};
 use super::connection::directly;
 use super::error::Result;
-use super::schema::{access_tokens, clients};
-use crate::domain::{AccessToken, ClientId, HashedToken, Instant, Scopes};
+use super::schema::{access_tokens, client_secrets, clients};
+use crate::domain::{AccessToken, Client, ClientId, ClientSecret, HashedToken, Instant, Scopes};
 
 /// A token that is about to be handed out.
 #[derive(Debug)]
@@ -52,6 +53,53 @@ pub fn insert(c: &mut AnyConnection, token: &NewAccessToken<'_>) -> Result<()> {
     ));
     directly!(c, insert.execute(c))?;
     Ok(())
+}
+
+/// Stores a token if the client is just as the caller remembers it and the secret is still one of its own: the check and the
+/// write are one statement. Says whether it was stored.
+pub fn insert_if_authentic(
+    c: &mut AnyConnection,
+    token: &NewAccessToken<'_>,
+    client: &Client,
+    secret: &HashedToken<ClientSecret>,
+) -> Result<bool> {
+    let lifetime = client.token_lifetime.map(|lifetime| lifetime.num_seconds());
+    let insert = client_secrets::table
+        .inner_join(clients::table)
+        .filter(client_secrets::client_id.eq(client.id.as_str()))
+        .filter(client_secrets::digest.eq(secret.as_bytes()))
+        .filter(
+            client_secrets::expires_at
+                .is_null()
+                .or(client_secrets::expires_at.gt(At(token.created_at))),
+        )
+        .filter(clients::disabled_at.is_null())
+        .filter(clients::scopes.eq(client.scopes.to_string()))
+        .filter(
+            clients::token_lifetime
+                .eq(lifetime)
+                .or(clients::token_lifetime
+                    .is_null()
+                    .and(lifetime.is_none().into_sql::<Bool>())),
+        )
+        .select((
+            token.digest.as_bytes().into_sql::<Binary>(),
+            token.client_id.as_str().into_sql::<Text>(),
+            token.subject.map(Id).into_sql::<Nullable<UuidSql>>(),
+            token.scopes.to_string().into_sql::<Text>(),
+            At(token.created_at).into_sql::<InstantSql>(),
+            At(token.expires_at).into_sql::<InstantSql>(),
+        ))
+        .insert_into(access_tokens::table)
+        .into_columns((
+            access_tokens::digest,
+            access_tokens::client_id,
+            access_tokens::subject,
+            access_tokens::scopes,
+            access_tokens::created_at,
+            access_tokens::expires_at,
+        ));
+    Ok(directly!(c, insert.execute(c))? == 1)
 }
 
 /// Finds a token that may be used now: not expired, its client not disabled. Scopes that the client has lost since are

@@ -203,8 +203,8 @@ both! {
         let app = TestApp::start_with(backend, |s| s.bcrypt_cost = 9).await;
         let client = app.client(APP).await;
         let token = app.token_of(&client).await;
-        // One hash runs on each core and sixteen wait for each; the rest is too much.
-        let storm = std::thread::available_parallelism().unwrap().get() * 17 + 30;
+        // One hash runs on each core and sixty-four wait; the rest is too much.
+        let storm = std::thread::available_parallelism().unwrap().get() + 64 + 30;
         let emails: Vec<_> = (0..storm).map(|n| format!("u{n}@example.com")).collect();
         for email in &emails {
             let new = unforget::flows::users::NewUser {
