@@ -1,7 +1,9 @@
 //! The one gate before bcrypt: as many at once as there are cores, a bounded number of callers in waiting, the rest told to
 //! come back (bar P12). No database connection is held meanwhile.
 
-use tokio::sync::Semaphore;
+use std::sync::Arc;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::domain::{Password, PasswordHash};
 use crate::{entropy, telemetry};
@@ -12,8 +14,14 @@ const WAITING: usize = 64;
 /// Hashes passwords.
 pub struct Hasher {
     cost: u32,
-    running: Semaphore,
-    admitted: Semaphore,
+    running: Arc<Semaphore>,
+    admitted: Arc<Semaphore>,
+}
+
+/// Leave to hash one password, now. It ends with the work and not with whoever waits for it.
+pub struct Turn {
+    cost: u32,
+    _places: (OwnedSemaphorePermit, OwnedSemaphorePermit),
 }
 
 /// Why there is no hash.
@@ -32,19 +40,39 @@ impl Hasher {
     pub fn new(cost: u32, parallel: usize) -> Self {
         Self {
             cost,
-            running: Semaphore::new(parallel),
-            admitted: Semaphore::new(parallel + WAITING),
+            running: Arc::new(Semaphore::new(parallel)),
+            admitted: Arc::new(Semaphore::new(parallel + WAITING)),
         }
     }
 
-    /// Hashes a new password with a fresh salt. A caller that gives up while waiting frees its place.
+    /// Waits for a turn. What made the caller come may have changed meanwhile: look again before the work.
+    pub async fn turn(&self) -> Result<Turn, HashError> {
+        let admitted = Arc::clone(&self.admitted).try_acquire_owned();
+        let admitted = admitted.map_err(|_| HashError::Busy)?;
+        let running = Arc::clone(&self.running).acquire_owned().await;
+        let running = running.map_err(|_| HashError::Busy)?;
+        Ok(Turn {
+            cost: self.cost,
+            _places: (admitted, running),
+        })
+    }
+
+    /// Waits for a turn and hashes.
     pub async fn hash(&self, password: Password) -> Result<PasswordHash, HashError> {
-        let _admitted = self.admitted.try_acquire().map_err(|_| HashError::Busy)?;
-        let _running = self.running.acquire().await.map_err(|_| HashError::Busy)?;
-        let (cost, salt) = (self.cost, entropy::bytes());
-        let hashed =
-            telemetry::blocking(move || PasswordHash::compute(&password, cost, salt)).await;
+        self.turn().await?.hash(password).await
+    }
+}
+
+impl Turn {
+    /// Hashes a new password with a fresh salt.
+    pub async fn hash(self, password: Password) -> Result<PasswordHash, HashError> {
+        let salt = entropy::bytes();
+        let work = move || {
+            let turn = self;
+            PasswordHash::compute(&password, turn.cost, salt)
+        };
         let failed = |error: &dyn std::fmt::Display| HashError::Failed(error.to_string());
-        hashed.map_err(|e| failed(&e))?.map_err(|e| failed(&e))
+        let hashed = telemetry::blocking(work).await.map_err(|e| failed(&e))?;
+        hashed.map_err(|e| failed(&e))
     }
 }

@@ -1,4 +1,4 @@
-//! The loops beside the server: deliver mail, and delete what has ended.
+//! The loops beside the server: deliver mail, count what waits, and delete what has ended.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,7 +6,6 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
-use crate::clock;
 use crate::flows::Flows;
 use crate::mail::Mailer;
 
@@ -36,6 +35,7 @@ impl Worker {
             parallel,
             stopped.clone(),
         ));
+        loops.spawn(count(flows.clone(), stopped.clone()));
         loops.spawn(purge(flows.clone(), stopped));
         Self { stop, loops }
     }
@@ -55,7 +55,6 @@ async fn deliver(
 ) {
     let slots = Arc::new(Semaphore::new(parallel));
     let mut attempts = JoinSet::new();
-    let mut counted = clock::monotonic();
     loop {
         // One slow server must not hold up the others' mails for longer than an attempt (bar E12): whatever is free is used.
         let first = tokio::select! {
@@ -82,12 +81,6 @@ async fn deliver(
             });
         }
         while attempts.try_join_next().is_some() {}
-        if counted.elapsed() > POLL {
-            counted = clock::monotonic();
-            if let Err(error) = flows.count_mails().await {
-                tracing::warn!(%error, "the mail queue cannot be counted");
-            }
-        }
         if idle {
             // A flood of made-up addresses is worked off at a measured pace: it must not slow down those who ask.
             let pause = if skipped > 0 { BREATH } else { POLL };
@@ -107,6 +100,18 @@ async fn deliver(
     let finish = async { while attempts.join_next().await.is_some() {} };
     if tokio::time::timeout(GRACE, finish).await.is_err() {
         tracing::warn!("some mails are still being sent; they will be tried again");
+    }
+}
+
+async fn count(flows: Flows, mut stopped: watch::Receiver<bool>) {
+    loop {
+        if let Err(error) = flows.count_mails().await {
+            tracing::warn!(%error, "the mail queue cannot be counted");
+        }
+        tokio::select! {
+            _ = stopped.changed() => break,
+            () = tokio::time::sleep(POLL) => {}
+        }
     }
 }
 

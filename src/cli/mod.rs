@@ -107,6 +107,9 @@ async fn execute(arguments: Arguments) -> Result<(), CliError> {
         json: arguments.json,
     };
     if let Command::Serve { dev: true } = arguments.command {
+        if arguments.config.is_some() {
+            return Err(CliError::refused("--dev reads no configuration file"));
+        }
         return serve::dev(&output).await;
     }
     let settings = Settings::load(arguments.config.as_deref())?;

@@ -91,7 +91,8 @@ impl Settings {
         Self::read(Reader::new(file, std::env::vars_os(), &[]))
     }
 
-    /// The settings of `serve --dev`: data and mail below `folder` whatever is configured, the rest as usual.
+    /// The settings of `serve --dev`: data and mail below `folder`, the rest by default or from the environment. A file is not read: it
+    /// may be that of a real service.
     pub fn load_dev(folder: &Path) -> Result<Self, ConfigError> {
         let forced = [
             (
@@ -155,7 +156,14 @@ impl Settings {
         let cors_origins = r.take("http.cors_origins", "", list(origin));
         let auto_migrate = r.take("auto_migrate", "true", boolean);
         let workers = r.take("workers", &cores.to_string(), number(1, 1024));
-        let (problems, shown) = r.finish();
+        let (mut problems, shown) = r.finish();
+        if min_length
+            .zip(max_length)
+            .is_some_and(|(least, most): (usize, usize)| least > most)
+        {
+            problems
+                .push("password.min_length must not be more than password.max_length".to_owned());
+        }
 
         let read = || {
             Some(Self {

@@ -41,7 +41,7 @@ impl Reader {
         variables.sort(); // DATABASE_URL before UNFORGET_DATABASE_URL, which wins
         for (name, value) in variables {
             let key = match name.as_str() {
-                "DATABASE_URL" => "database_url".to_owned(),
+                "DATABASE_URL" | "DATABASE_URL_FILE" => name.to_ascii_lowercase(),
                 _ => match name.strip_prefix(PREFIX) {
                     Some(rest) => rest.to_ascii_lowercase().replace("__", "."),
                     None => continue,
@@ -83,8 +83,14 @@ impl Reader {
     fn read_file(&mut self, file: &Path) {
         let text = std::fs::read_to_string(file).map_err(|error| error.to_string());
         let table = text.and_then(|text| {
-            text.parse::<toml::Table>()
-                .map_err(|error| error.message().to_owned())
+            text.parse::<toml::Table>().map_err(|error| {
+                let before = error.span().map_or("", |span| &text[..span.start]);
+                format!(
+                    "line {}: {}",
+                    before.lines().count().max(1),
+                    error.message()
+                )
+            })
         });
         match table {
             Ok(table) => self.flatten("", table, &file.display().to_string()),

@@ -3,12 +3,13 @@
 use chrono::TimeDelta;
 
 use super::Flows;
+use super::purge::BATCH;
 use crate::domain::client::{ClientName, SecretInfo};
 use crate::domain::{
     Client, ClientId, ClientSecret, Instant, Locale, PlainToken, ResetUrl, Scopes,
 };
 use crate::entropy;
-use crate::storage::{StorageError, clients};
+use crate::storage::{StorageError, access_tokens, clients};
 
 /// What an operator states about a new client.
 #[derive(Debug, Clone)]
@@ -105,6 +106,14 @@ impl Flows {
 
     /// Deletes a client with its secrets and tokens. Says whether there was such a client.
     pub async fn delete_client(&self, id: ClientId) -> Result<bool, StorageError> {
+        let ended = self.clock.now();
+        let (off, tokens) = (id.clone(), id.clone());
+        self.storage
+            .write(move |c| clients::set_disabled(c, &off, Some(ended)))
+            .await?;
+        // In batches: there may be a million, and all writers would wait.
+        self.in_batches(move |c| access_tokens::delete_of_client(c, &tokens, BATCH))
+            .await?;
         self.storage.write(move |c| clients::delete(c, &id)).await
     }
 }

@@ -23,9 +23,6 @@ const LEAST_LIFE: TimeDelta = TimeDelta::seconds(30);
 /// How much longer than an attempt its lease lasts: time for the database before and after.
 const LEASE_MARGIN: Duration = Duration::from_secs(15);
 
-/// How many mails that nobody is to get are finished at a time.
-const SKIP: i64 = 128;
-
 /// A mail that this worker has claimed.
 #[derive(Debug)]
 pub struct Claimed {
@@ -61,13 +58,10 @@ impl Flows {
         let now = self.clock.now();
         let lease = entropy::id(now);
         let lasts = TimeDelta::from_std(attempt + LEASE_MARGIN).unwrap_or(TimeDelta::MAX);
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let claim = self.storage.write(move |c| {
-            let skipped = mails::skip_unknown(c, now, SKIP)?;
-            let mails = mails::claim(c, now, lease, now + lasts, limit)?;
-            Ok::<_, StorageError>((skipped, mails))
-        });
-        let (skipped, claimed) = claim.await?;
+        let claim = self
+            .storage
+            .write(move |c| mails::claim(c, now, lease, now + lasts, limit));
+        let (claimed, skipped) = claim.await?;
         let mails = claimed.into_iter().map(|mail| Claimed { mail, lease });
         Ok((mails.collect(), skipped))
     }
@@ -80,6 +74,10 @@ impl Flows {
         let prepared = {
             let mail = mail.clone();
             self.storage.write(move |c| {
+                // A reset or a disabled account may be cancelling this mail just now.
+                if let MailKind::Reset { address_key } = &mail.kind {
+                    c.serialise_on(address_key)?;
+                }
                 if !mails::is_leased(c, mail.id, lease)? {
                     return Ok::<_, StorageError>(Prepared::Gone);
                 }
@@ -117,14 +115,16 @@ impl Flows {
         };
         // A token in a mail that was refused is taken back; one that may have arrived stays alive.
         let take_back = token.filter(|_| matches!(delivery, Delivery::Refused { .. }));
-        self.storage
-            .write(move |c| {
-                if let Some(digest) = take_back {
-                    reset_tokens::delete(c, &digest)?;
-                }
-                mails::record(c, mail.id, lease, &outcome, now)
-            })
-            .await?;
+        let recorded = self.storage.write(move |c| {
+            if let Some(digest) = take_back {
+                reset_tokens::delete(c, &digest)?;
+            }
+            mails::record(c, mail.id, lease, &outcome, now)
+        });
+        if !recorded.await? {
+            tracing::warn!(mail = %letter.id, "another worker has the mail, or it was cancelled while it was sent");
+            return Ok(());
+        }
         match state {
             MailState::Sent => {
                 tracing::info!(mail = %letter.id, attempt = mail.attempts, "mail sent")

@@ -6,7 +6,7 @@ use super::Flows;
 use crate::storage::{StorageError, access_tokens, clients, mails, reset_tokens};
 
 /// How many rows go in one transaction.
-const BATCH: i64 = 500;
+pub(super) const BATCH: i64 = 500;
 /// How long a finished mail stays visible to operators.
 const MAIL_HISTORY: TimeDelta = TimeDelta::days(7);
 /// How long a request for an address that nobody has is kept: longer than the hourly cap needs it, and no longer than that
@@ -51,7 +51,7 @@ impl Flows {
         Ok(purged)
     }
 
-    async fn in_batches<F>(&self, delete: F) -> Result<usize, StorageError>
+    pub(super) async fn in_batches<F>(&self, delete: F) -> Result<usize, StorageError>
     where
         F: Fn(&mut crate::storage::AnyConnection) -> Result<usize, StorageError>
             + Clone

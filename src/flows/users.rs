@@ -111,6 +111,7 @@ impl Flows {
         };
         self.storage
             .write(move |c| {
+                c.serialise_on(user.email.key().as_str())?;
                 if disabled {
                     reset_tokens::delete_of_user(c, user.id)?;
                     access_tokens::delete_of_user(c, user.id)?;
@@ -129,6 +130,7 @@ impl Flows {
         };
         self.storage
             .write(move |c| {
+                c.serialise_on(user.email.key().as_str())?;
                 mails::cancel_resets(c, user.email.key().as_str(), now)?;
                 users::delete(c, user.id)
             })

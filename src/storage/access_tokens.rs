@@ -147,6 +147,19 @@ pub fn delete_of_user(c: &mut AnyConnection, user: Uuid) -> Result<usize> {
     )
 }
 
+/// Deletes up to `limit` tokens of a client, live or not.
+pub fn delete_of_client(c: &mut AnyConnection, client: &ClientId, limit: i64) -> Result<usize> {
+    let tokens: Vec<Vec<u8>> = access_tokens::table
+        .filter(access_tokens::client_id.eq(client.as_str()))
+        .select(access_tokens::digest)
+        .limit(limit)
+        .load(c)?;
+    Ok(
+        diesel::delete(access_tokens::table.filter(access_tokens::digest.eq_any(tokens)))
+            .execute(c)?,
+    )
+}
+
 /// Deletes up to `limit` expired tokens of a client.
 pub fn purge(c: &mut AnyConnection, client: &ClientId, now: Instant, limit: i64) -> Result<usize> {
     let expired: Vec<Vec<u8>> = access_tokens::table

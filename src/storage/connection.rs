@@ -48,7 +48,7 @@ impl AnyConnection {
                 Ok(Self::Sqlite(sqlite))
             }
             DatabaseUrl::Postgres(text) => {
-                let mut postgres = PgConnection::establish(&with_connect_timeout(text))?;
+                let mut postgres = PgConnection::establish(&with_timeouts(text))?;
                 postgres.batch_execute(&format!(
                     "SET statement_timeout = {STATEMENT_LIMIT_MS}; SET lock_timeout = {STATEMENT_LIMIT_MS}; SET TIME ZONE 'UTC'; \
                      SET idle_in_transaction_session_timeout = {};",
@@ -84,17 +84,38 @@ impl AnyConnection {
         Ok(Manager::rollback_transaction(self)?)
     }
 
+    /// Lets this transaction take its time: others wait for it, and large tables take long.
+    pub(super) fn lift_limits(&mut self) -> Result<()> {
+        match self {
+            Self::Sqlite(_) => Ok(()),
+            Self::Postgres(c) => Ok(c.batch_execute(
+                "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '60s'",
+            )?),
+        }
+    }
+
+    /// Whether SQLite still has the transaction open that we began: after some failures (disk full, I/O error) it undoes all of it by
+    /// itself, and what followed would be committed statement by statement.
+    pub(super) fn kept_transaction(&mut self) -> bool {
+        match self {
+            Self::Sqlite(c) => {
+                c.batch_execute("BEGIN").is_err() || c.batch_execute("ROLLBACK").is_err()
+            }
+            Self::Postgres(_) => true,
+        }
+    }
+
     /// Whether a transaction has begun and not ended.
     pub(super) fn in_transaction(&mut self) -> bool {
         let status = Manager::transaction_manager_status_mut(self);
         matches!(status.transaction_depth(), Ok(Some(_)))
     }
 
-    /// Makes every write on this connection fail: what goes through the read gate only reads.
+    /// Makes every write on this SQLite connection fail: what goes through the read gate only reads.
     pub(super) fn forbid_writes(&mut self) -> Result<()> {
         match self {
             Self::Sqlite(c) => Ok(c.batch_execute("PRAGMA query_only = ON")?),
-            Self::Postgres(c) => Ok(c.batch_execute("SET default_transaction_read_only = on")?),
+            Self::Postgres(_) => Ok(()), // its pool serves both gates
         }
     }
 
@@ -163,13 +184,23 @@ fn create_private(path: &Path) -> std::io::Result<()> {
     }
 }
 
-/// libpq waits for ever by default.
-fn with_connect_timeout(url: &str) -> String {
-    if url.contains("connect_timeout=") {
-        return url.to_owned();
-    }
-    let separator = if url.contains('?') { '&' } else { '?' };
-    format!("{url}{separator}connect_timeout=5")
+/// libpq waits for ever by default: for a server that does not answer, and for one that has fallen silent. What the operator's URL
+/// states stays.
+fn with_timeouts(url: &str) -> String {
+    const DEFAULTS: [(&str, &str); 5] = [
+        ("connect_timeout", "5"),
+        ("tcp_user_timeout", "6000"),
+        ("keepalives_idle", "5"),
+        ("keepalives_interval", "2"),
+        ("keepalives_count", "3"),
+    ];
+    let missing = DEFAULTS
+        .iter()
+        .filter(|(name, _)| !url.contains(&format!("{name}=")));
+    missing.fold(url.to_owned(), |url, (name, value)| {
+        let separator = if url.contains('?') { '&' } else { '?' };
+        format!("{url}{separator}{name}={value}")
+    })
 }
 
 /// Runs a query on the connection inside, for the few queries that every request makes. Through the enum, Diesel writes the SQL anew

@@ -185,7 +185,11 @@ fn write_all(connection: &mut AnyConnection, batch: &mut [Box<dyn Job>]) -> Resu
     let mut run = || {
         for job in batch.iter_mut() {
             if job.undo() == Undo::Nothing {
-                job.run(connection);
+                if !job.run(connection) && !connection.kept_transaction() {
+                    return Err(StorageError::Unavailable(
+                        "the transaction was lost".to_owned(),
+                    ));
+                }
                 continue;
             }
             connection.begin()?;

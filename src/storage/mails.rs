@@ -122,57 +122,34 @@ pub fn queued_since(c: &mut AnyConnection, key: &EmailKey, since: Instant) -> Re
     Ok(times.into_iter().map(Instant::from).collect())
 }
 
-/// Finishes up to `limit` due reset mails that nobody is to get, and says how many: a flood of requests for made-up addresses
-/// costs one statement, not an attempt each.
-pub fn skip_unknown(c: &mut AnyConnection, now: Instant, limit: i64) -> Result<usize> {
-    let wanted = users::table
-        .filter(users::email_key.nullable().eq(mails::address_key))
-        .filter(users::disabled_at.is_null());
-    let nobodys: Vec<Id> = mails::table
-        .filter(mails::due_at.le(At(now)))
-        .filter(mails::address_key.is_not_null())
-        .filter(not(exists(wanted)))
-        .order(mails::due_at)
-        .select(mails::id)
-        .limit(limit)
-        .load(c)?;
-    if nobodys.is_empty() {
-        return Ok(0);
-    }
-    let skip = mails::table
-        .filter(mails::id.eq_any(nobodys))
-        .filter(mails::due_at.le(At(now)));
-    Ok(diesel::update(skip)
-        .set((
-            mails::state.eq(MailState::Skipped.name()),
-            mails::due_at.eq(None::<At>),
-            mails::lease.eq(None::<Id>),
-            mails::finished_at.eq(At(now)),
-        ))
-        .execute(c)?)
-}
+/// How many of the mails that are due are looked at to claim some of them.
+const WINDOW: i64 = 128;
 
-/// Claims up to `limit` mails that are due, until `until`. Workers of other processes get others (bar E11).
+/// Claims up to `limit` of the mails that have been due longest, until `until`; workers of other processes get others (bar E11). Reset
+/// mails among them that nobody is to get are finished at once, and counted: a flood of made-up addresses costs no attempts.
 pub fn claim(
     c: &mut AnyConnection,
     now: Instant,
     lease: Uuid,
     until: Instant,
-    limit: i64,
-) -> Result<Vec<Mail>> {
+    limit: usize,
+) -> Result<(Vec<Mail>, usize)> {
     let due = mails::table
         .filter(mails::due_at.le(At(now)))
         .order(mails::due_at)
         .select(mails::id)
-        .limit(limit);
-    let ids: Vec<Id> = match c {
+        .limit(WINDOW);
+    let mut due: Vec<Id> = match c {
         AnyConnection::Postgres(postgres) => due.for_update().skip_locked().load(postgres)?,
         AnyConnection::Sqlite(sqlite) => due.load(sqlite)?, // the only writer
     };
-    if ids.is_empty() {
-        return Ok(Vec::new()); // idle: nothing is written
+    if due.is_empty() {
+        return Ok((Vec::new(), 0)); // idle: nothing is written
     }
-    diesel::update(mails::table.filter(mails::id.eq_any(&ids)))
+    let nobodys = skip_unknown(c, &due, now)?;
+    due.retain(|id| !nobodys.contains(id));
+    due.truncate(limit);
+    diesel::update(mails::table.filter(mails::id.eq_any(&due)))
         .set((
             mails::lease.eq(Id(lease)),
             mails::due_at.eq(At(until)),
@@ -180,13 +157,38 @@ pub fn claim(
         ))
         .execute(c)?;
     let rows: Vec<Row> = mails::table
-        .filter(mails::id.eq_any(&ids))
+        .filter(mails::id.eq_any(&due))
         .order(mails::created_at)
         .select(Row::as_select())
         .load(c)?;
-    rows.into_iter()
-        .map(|row| MailReport::try_from(row).map(|report| report.mail))
-        .collect()
+    let mails = rows
+        .into_iter()
+        .map(|row| MailReport::try_from(row).map(|report| report.mail));
+    Ok((mails.collect::<Result<_>>()?, nobodys.len()))
+}
+
+/// Finishes those of these reset mails that nobody is to get.
+fn skip_unknown(c: &mut AnyConnection, due: &[Id], now: Instant) -> Result<Vec<Id>> {
+    let wanted = users::table
+        .filter(users::email_key.nullable().eq(mails::address_key))
+        .filter(users::disabled_at.is_null());
+    let nobodys: Vec<Id> = mails::table
+        .filter(mails::id.eq_any(due))
+        .filter(mails::address_key.is_not_null())
+        .filter(not(exists(wanted)))
+        .select(mails::id)
+        .load(c)?;
+    if !nobodys.is_empty() {
+        diesel::update(mails::table.filter(mails::id.eq_any(&nobodys)))
+            .set((
+                mails::state.eq(MailState::Skipped.name()),
+                mails::due_at.eq(None::<At>),
+                mails::lease.eq(None::<Id>),
+                mails::finished_at.eq(At(now)),
+            ))
+            .execute(c)?;
+    }
+    Ok(nobodys)
 }
 
 /// Records what became of an attempt, unless the lease has ended and another worker has the mail now.

@@ -34,6 +34,7 @@ pub(super) fn run(connection: &mut AnyConnection) -> Result<Vec<String>> {
 }
 
 fn run_locked(connection: &mut AnyConnection) -> Result<Vec<String>> {
+    connection.lift_limits()?;
     connection.serialise_on("migrations")?;
     let pending = match status(connection)? {
         SchemaStatus::Current => return Ok(Vec::new()),

@@ -1,5 +1,6 @@
 //! The pool of PostgreSQL connections: bounded, and healing after the server was away (bar D05).
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::Semaphore;
@@ -11,6 +12,8 @@ use crate::{clock, telemetry};
 
 /// How long a caller waits for a connection before it is told to come back.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// How long a caller waits for an answer. The server ends statements earlier; this is for one that has fallen silent.
+const ANSWER: Duration = Duration::from_secs(8);
 /// A connection that was used within this time is trusted without asking the server.
 const FRESH: Duration = Duration::from_secs(1);
 /// The most callers that wait, for each connection.
@@ -19,8 +22,8 @@ const WAITING_EACH: usize = 64;
 /// The pool and the gate before it.
 pub(super) struct Pool {
     connections: r2d2::Pool<Opener>,
-    running: Semaphore,
-    admitted: Semaphore,
+    running: Arc<Semaphore>,
+    admitted: Arc<Semaphore>,
 }
 
 struct Opener(DatabaseUrl);
@@ -68,8 +71,8 @@ impl Pool {
         let size = size as usize;
         Ok(Self {
             connections,
-            running: Semaphore::new(size),
-            admitted: Semaphore::new(size * WAITING_EACH),
+            running: Arc::new(Semaphore::new(size)),
+            admitted: Arc::new(Semaphore::new(size * WAITING_EACH)),
         })
     }
 
@@ -81,14 +84,15 @@ impl Pool {
         F: FnOnce(&mut AnyConnection) -> std::result::Result<T, E> + Send + 'static,
     {
         let busy = |text: &str| StorageError::Busy(text.to_owned());
-        let _admitted = self
-            .admitted
-            .try_acquire()
-            .map_err(|_| busy("too many calls are waiting"))?;
-        let waited = tokio::time::timeout(PATIENCE, self.running.acquire()).await;
-        let _running = waited.map_err(|_| busy("no connection became free"))?;
+        let admitted = Arc::clone(&self.admitted).try_acquire_owned();
+        let admitted = admitted.map_err(|_| busy("too many calls are waiting"))?;
+        let running = Arc::clone(&self.running).acquire_owned();
+        let running = tokio::time::timeout(PATIENCE, running).await;
+        let running = running.map_err(|_| busy("no connection became free"))?;
         let connections = self.connections.clone();
         let ended = telemetry::blocking(move || {
+            // Held by the work, not by whoever waits for it.
+            let _places = (admitted, running);
             let mut pooled = connections
                 .get()
                 .map_err(|e| StorageError::Unavailable(e.to_string()))?;
@@ -102,9 +106,15 @@ impl Pool {
             pooled.used = clock::monotonic();
             outcome
         });
-        ended.await.unwrap_or_else(|_| {
-            Err(StorageError::Internal("a database closure panicked".to_owned()).into())
-        })
+        match tokio::time::timeout(ANSWER, ended).await {
+            Ok(Ok(outcome)) => outcome,
+            Ok(Err(_)) => {
+                Err(StorageError::Internal("a database closure panicked".to_owned()).into())
+            }
+            Err(_) => {
+                Err(StorageError::Unavailable("the server does not answer".to_owned()).into())
+            }
+        }
     }
 }
 

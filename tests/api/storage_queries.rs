@@ -123,7 +123,7 @@ fn hot_queries(c: &mut AnyConnection) -> Result<(), StorageError> {
         mails::queued_since(c, &key, now - TimeDelta::hours(1))?,
         [now]
     );
-    assert_eq!(mails::claim(c, later, id, later, 8)?.len(), 1);
+    assert_eq!(mails::claim(c, later, id, later, 8)?.0.len(), 1);
     assert!(mails::is_leased(c, id, id)?);
     mails::cancel_resets(c, "bob@example.com", now)?;
     assert!(mails::record(
