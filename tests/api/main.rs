@@ -32,6 +32,7 @@ mod race;
 mod recovery;
 mod remind;
 mod reset;
+mod script;
 mod smtp;
 mod storage;
 mod storage_gates;

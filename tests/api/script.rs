@@ -1,0 +1,65 @@
+//! `scripts/register-client`: what an admin reads, copies and runs.
+
+use std::os::unix::fs::PermissionsExt;
+
+use crate::both;
+use crate::helpers::{Backend, Database, Program};
+
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/register-client");
+const RESET_URL: &str = "https://quotes.example/reset?token={token}";
+
+/// Runs the script in the program's folder, with the program's configuration.
+fn register(program: &Program, reset_url: &str) -> std::process::Output {
+    let mut shell = std::process::Command::new("sh");
+    let configured = program.command(&[]);
+    for (name, value) in configured.get_envs() {
+        match value {
+            Some(value) => shell.env(name, value),
+            None => shell.env_remove(name),
+        };
+    }
+    shell
+        .env("UNFORGET", env!("CARGO_BIN_EXE_unforget"))
+        .current_dir(program.folder.path())
+        .args([SCRIPT, "Teen Quotes", reset_url, "quotes.env"])
+        .output()
+        .unwrap()
+}
+
+both! {
+    async fn the_script_writes_credentials_that_work_into_a_private_file(backend: Backend) {
+        let database = Database::create(backend);
+        let program = Program::new(&[("UNFORGET_DATABASE_URL", &database.url())]);
+        let service = program.serve().await;
+
+        let output = register(&program, RESET_URL);
+        assert!(output.status.success(), "{output:?}");
+
+        let file = program.folder.path().join("quotes.env");
+        assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        let text = std::fs::read_to_string(&file).unwrap();
+        let value = |name: &str| {
+            let line = text.lines().find_map(|line| line.strip_prefix(&format!("{name}=")));
+            line.unwrap().to_owned()
+        };
+        let (id, secret) = (value("OAUTH_CLIENT_ID"), value("OAUTH_CLIENT_SECRET"));
+        let said = String::from_utf8(output.stdout).unwrap();
+        assert!(said.contains(&id) && !said.contains(&secret), "{said}");
+        service.token(&serde_json::json!({"client_id": id, "client_secret": secret})).await;
+        assert_eq!(program.json(&["client", "show", &id])["reset_url"], RESET_URL);
+    }
+
+    async fn the_script_overwrites_nothing_and_leaves_nothing_behind_when_it_is_refused(backend: Backend) {
+        let database = Database::create(backend);
+        let program = Program::new(&[("UNFORGET_DATABASE_URL", &database.url())]);
+        let file = program.folder.path().join("quotes.env");
+
+        assert_eq!(register(&program, "http://quotes.example/{token}").status.code(), Some(1));
+        assert!(!file.exists());
+
+        std::fs::write(&file, "mine").unwrap();
+        assert_eq!(register(&program, RESET_URL).status.code(), Some(1));
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), "mine");
+        assert_eq!(program.json(&["client", "list"]), serde_json::json!([]));
+    }
+}
