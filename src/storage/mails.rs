@@ -30,6 +30,27 @@ struct Row {
     finished_at: Option<At>,
 }
 
+/// The end of a mail's life.
+#[derive(AsChangeset)]
+#[diesel(table_name = mails, treat_none_as_null = true)]
+struct Ending {
+    state: &'static str,
+    due_at: Option<At>,
+    lease: Option<Id>,
+    finished_at: Option<At>,
+}
+
+impl Ending {
+    fn skipped(now: Instant) -> Self {
+        Self {
+            state: MailState::Skipped.name(),
+            due_at: None,
+            lease: None,
+            finished_at: Some(At(now)),
+        }
+    }
+}
+
 /// A mail with its state, for operators.
 #[derive(Debug, Clone)]
 pub struct MailReport {
@@ -180,12 +201,7 @@ fn skip_unknown(c: &mut AnyConnection, due: &[Id], now: Instant) -> Result<Vec<I
         .load(c)?;
     if !nobodys.is_empty() {
         diesel::update(mails::table.filter(mails::id.eq_any(&nobodys)))
-            .set((
-                mails::state.eq(MailState::Skipped.name()),
-                mails::due_at.eq(None::<At>),
-                mails::lease.eq(None::<Id>),
-                mails::finished_at.eq(At(now)),
-            ))
+            .set(Ending::skipped(now))
             .execute(c)?;
     }
     Ok(nobodys)
@@ -234,12 +250,7 @@ pub fn cancel_resets(c: &mut AnyConnection, address_key: &str, now: Instant) -> 
     diesel::update(mails::table)
         .filter(mails::address_key.eq(address_key))
         .filter(mails::due_at.is_not_null())
-        .set((
-            mails::state.eq(MailState::Skipped.name()),
-            mails::due_at.eq(None::<At>),
-            mails::lease.eq(None::<Id>),
-            mails::finished_at.eq(At(now)),
-        ))
+        .set(Ending::skipped(now))
         .execute(c)?;
     Ok(())
 }
