@@ -48,7 +48,8 @@ impl Flows {
         Ok(())
     }
 
-    /// Claims up to `limit` mails that are due, and finishes some that nobody is to get: how many, is said too. The lease outlasts an attempt of `attempt`; when this process dies, the mail is
+    /// Claims up to `limit` mails that are due, and finishes some that nobody is to get: how many, is said too. The lease
+    /// outlasts an attempt of `attempt`; when this process dies, the mail is
     /// tried again after it (bar E10).
     pub async fn claim_mails(
         &self,
