@@ -60,6 +60,7 @@ pub fn flows(settings: &Settings, clock: Clock) -> Result<Flows, StorageError> {
         clock,
         hasher: Arc::new(Hasher::new(settings.bcrypt_cost, cores)),
         recovery: settings.recovery.clone(),
+        session_lifetime: settings.session_lifetime,
         policy: settings.policy.clone(),
         public_url: settings.public_url.clone(),
         mail_queued: Arc::default(),

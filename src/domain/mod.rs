@@ -3,6 +3,7 @@
 pub mod client;
 pub mod database_url;
 pub mod email;
+pub mod guessing;
 pub mod locale;
 pub mod mail;
 pub mod mail_url;
@@ -19,7 +20,7 @@ pub use database_url::DatabaseUrl;
 pub use email::{EmailAddress, EmailKey};
 pub use locale::Locale;
 pub use mail_url::MailUrl;
-pub use password::{Password, PasswordHash, PasswordPolicy, Refusal};
+pub use password::{Password, PasswordHash, PasswordPolicy, Refusal, UnusableHash};
 pub use reset_url::ResetUrl;
 pub use scope::{Scope, Scopes};
 pub use sender::Sender;

@@ -163,11 +163,27 @@ impl PasswordHash {
         Self(text)
     }
 
+    pub fn parse(text: &str) -> Result<Self, UnusableHash> {
+        Ok(Self(text.to_owned()))
+    }
+
+    pub fn verify(&self, password: &Password) -> bool {
+        bcrypt::verify(password.0.as_bytes(), &self.0).unwrap_or(false)
+    }
+
+    pub fn is_current(&self, cost: u32) -> bool {
+        self.0.starts_with(&format!("$2b${cost:02}$"))
+    }
+
     /// The text for storage.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
+
+#[derive(Debug, thiserror::Error)]
+#[error("unknown")]
+pub struct UnusableHash;
 
 fn prehash(salt: &str, password: &[u8]) -> Zeroizing<String> {
     // HMAC takes keys of any length, so this cannot fail.

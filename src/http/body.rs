@@ -10,11 +10,12 @@ use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use actix_web::{FromRequest, HttpRequest, web};
 use futures_util::StreamExt;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use zeroize::Zeroize;
 
-use super::error::ApiError;
-use crate::domain::{EmailAddress, Locale, Password, PlainToken, ResetToken};
+use super::error::{ApiError, Problem};
+use crate::domain::{EmailAddress, Locale, Password, PlainToken, Refusal, ResetToken};
+use crate::flows::password::Chosen;
 use crate::oauth::guard::Denied;
 
 /// The largest body that is read (bar H05).
@@ -106,7 +107,7 @@ pub(super) async fn read(
     let whole = async {
         let mut body = web::BytesMut::new();
         while let Some(chunk) = payload.next().await {
-            let chunk = chunk.map_err(|_| ApiError::InvalidRequest(None))?;
+            let chunk = chunk.map_err(|_| ApiError::Unreadable)?;
             if body.len() + chunk.len() > LIMIT {
                 return Err(ApiError::TooLarge);
             }
@@ -126,7 +127,7 @@ impl Fields {
     fn parse(format: Format, bytes: &[u8]) -> Result<Self, ApiError> {
         let fields = match format {
             Format::Json => {
-                serde_json::from_slice::<Self>(bytes).map_err(|_| ApiError::InvalidRequest(None))?
+                serde_json::from_slice::<Self>(bytes).map_err(|_| ApiError::Unreadable)?
             }
             Format::Form => Self(
                 form(bytes)?
@@ -142,19 +143,58 @@ impl Fields {
         Ok(fields)
     }
 
+    /// The fields of a query.
+    pub(super) fn of_query(query: &str) -> Result<Self, ApiError> {
+        Self::parse(Format::Form, query.as_bytes())
+    }
+
+    /// The value of a field, null too.
+    pub(super) fn value(&self, name: &'static str) -> Result<Option<&Value>, ApiError> {
+        let mut found = self.0.iter().filter(|(field, _)| field == name);
+        match (found.next(), found.next()) {
+            (found, None) => Ok(found.map(|(_, value)| value)),
+            _ => Err(ApiError::field(name, Problem::Repeated)),
+        }
+    }
+
     /// The text of a field that must be there.
-    fn text(&self, name: &'static str) -> Result<&str, ApiError> {
+    pub(super) fn text(&self, name: &'static str) -> Result<&str, ApiError> {
         self.optional_text(name)?
-            .ok_or(ApiError::InvalidRequest(Some(name)))
+            .ok_or(ApiError::field(name, Problem::Missing))
     }
 
     /// The text of a field that may be there. JSON's null is as good as absence.
-    fn optional_text(&self, name: &'static str) -> Result<Option<&str>, ApiError> {
-        let mut found = self.0.iter().filter(|(field, _)| field == name);
-        match (found.next(), found.next()) {
-            (None | Some((_, Value::Null)), None) => Ok(None),
-            (Some((_, Value::String(text))), None) => Ok(Some(text)),
-            _ => Err(ApiError::InvalidRequest(Some(name))),
+    pub(super) fn optional_text(&self, name: &'static str) -> Result<Option<&str>, ApiError> {
+        match self.value(name)? {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text)),
+            Some(_) => Err(ApiError::field(name, Problem::WrongType)),
+        }
+    }
+
+    /// A truth value that may be there: in a form it is a word.
+    pub(super) fn flag(&self, name: &'static str) -> Result<Option<bool>, ApiError> {
+        match self.value(name)? {
+            None => Ok(None),
+            Some(Value::Bool(flag)) => Ok(Some(*flag)),
+            Some(Value::String(text)) if text == "true" => Ok(Some(true)),
+            Some(Value::String(text)) if text == "false" => Ok(Some(false)),
+            Some(_) => Err(ApiError::field(name, Problem::WrongType)),
+        }
+    }
+
+    /// A JSON object that may be there. Nowhere in it may be U+0000, which PostgreSQL cannot store (bar P05).
+    pub(super) fn object(
+        &self,
+        name: &'static str,
+    ) -> Result<Option<&Map<String, Value>>, ApiError> {
+        match self.value(name)? {
+            None | Some(Value::Null) => Ok(None),
+            Some(Value::Object(object)) if object.iter().any(holds_nul) => {
+                Err(ApiError::field(name, Problem::Malformed))
+            }
+            Some(Value::Object(object)) => Ok(Some(object)),
+            Some(_) => Err(ApiError::field(name, Problem::WrongType)),
         }
     }
 
@@ -167,7 +207,7 @@ impl Fields {
     pub(super) fn locale(&self, name: &'static str) -> Result<Option<Locale>, ApiError> {
         let parse = |text: &str| {
             text.parse()
-                .map_err(|_| ApiError::InvalidRequest(Some(name)))
+                .map_err(|_| ApiError::field(name, Problem::Malformed))
         };
         self.optional_text(name)?
             .filter(|text| !text.is_empty())
@@ -183,20 +223,38 @@ impl Fields {
         Ok(PlainToken::parse(self.text(name)?))
     }
 
+    /// A password to be compared with the stored one; none when the text cannot be anybody's.
+    pub(super) fn password(&self, name: &'static str) -> Result<Option<Password>, ApiError> {
+        Ok(Password::parse(self.text(name)?).ok())
+    }
+
     /// A new password, with whether its confirmation differs, or why it cannot be one.
     pub(super) fn new_password(
         &self,
         name: &'static str,
         confirmation: &'static str,
-    ) -> Result<Result<(Password, bool), crate::domain::Refusal>, ApiError> {
+    ) -> Result<NewPassword, ApiError> {
         let text = self.text(name)?;
         let confirmation = self.optional_text(confirmation)?.map(Password::parse);
-        let confirmed = |password: Password| {
-            let differs = confirmation.is_some_and(|other| other.as_ref() != Ok(&password));
-            (password, differs)
+        let chosen = |password: Password| Chosen {
+            mismatch: confirmation.is_some_and(|other| other.as_ref() != Ok(&password)),
+            password,
         };
-        Ok(Password::parse(text).map(confirmed))
+        Ok(Password::parse(text).map(chosen))
     }
+}
+
+/// A new password, or why it cannot be one: that is told after what is missing or of the wrong type.
+pub(super) type NewPassword = Result<Chosen, Refusal>;
+
+fn holds_nul((name, value): (&String, &Value)) -> bool {
+    let in_value = match value {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(items) => items.iter().any(|item| holds_nul((name, item))),
+        Value::Object(object) => object.iter().any(holds_nul),
+        _ => false,
+    };
+    in_value || name.contains('\0')
 }
 
 impl Drop for Fields {
@@ -233,7 +291,7 @@ impl<'de> Deserialize<'de> for Fields {
 
 /// Decodes a form (RFC 6749 appendix B: UTF-8). Not being UTF-8, or a broken `%`, is an error and not replaced.
 pub(super) fn form(bytes: &[u8]) -> Result<Vec<(String, String)>, ApiError> {
-    let malformed = || ApiError::InvalidRequest(None);
+    let malformed = || ApiError::Unreadable;
     let text = std::str::from_utf8(bytes).map_err(|_| malformed())?;
     let pairs = text.split('&').filter(|pair| !pair.is_empty());
     let decode = |part: &str| form_decode(part).ok_or_else(malformed);
