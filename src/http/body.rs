@@ -1,6 +1,7 @@
 //! Request bodies: JSON or form, at most 16 KiB, read into fields that cannot be wrong. Errors name the field, never its
 //! value.
 
+use std::collections::HashSet;
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
@@ -11,9 +12,9 @@ use actix_web::{FromRequest, HttpRequest, web};
 use futures_util::StreamExt;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::Value;
-use zeroize::Zeroize;
 
 use super::error::ApiError;
+use super::json::{self, Strict};
 use crate::domain::{EmailAddress, Locale, Password, PlainToken, ResetToken};
 use crate::oauth::guard::Denied;
 
@@ -41,7 +42,9 @@ impl<T: FromFields + 'static> FromRequest for Body<T> {
             let format = Format::of(&request)?;
             let bytes = read(&request, payload).await?;
             let fields = Fields::parse(format, &bytes)?;
-            Ok(Self(T::from_fields(&fields)?))
+            let body = T::from_fields(&fields)?;
+            fields.require_unique_names()?;
+            Ok(Self(body))
         })
     }
 }
@@ -142,6 +145,13 @@ impl Fields {
         Ok(fields)
     }
 
+    /// Refuses a repeated name that nobody asked for. One that is asked for was refused by name.
+    fn require_unique_names(&self) -> Result<(), ApiError> {
+        let mut seen = HashSet::new();
+        let unique = self.0.iter().all(|(name, _)| seen.insert(name));
+        unique.then_some(()).ok_or(ApiError::InvalidRequest(None))
+    }
+
     /// The text of a field that must be there.
     fn text(&self, name: &'static str) -> Result<&str, ApiError> {
         self.optional_text(name)?
@@ -201,11 +211,7 @@ impl Fields {
 
 impl Drop for Fields {
     fn drop(&mut self) {
-        for (_, value) in &mut self.0 {
-            if let Value::String(text) = value {
-                text.zeroize();
-            }
-        }
+        self.0.iter_mut().for_each(|(_, value)| json::wipe(value));
     }
 }
 
@@ -221,8 +227,8 @@ impl<'de> Deserialize<'de> for Fields {
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
                 let mut fields = Fields(Vec::new());
-                while let Some(pair) = map.next_entry()? {
-                    fields.0.push(pair);
+                while let Some((name, Strict(value))) = map.next_entry()? {
+                    fields.0.push((name, value));
                 }
                 Ok(fields)
             }

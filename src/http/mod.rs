@@ -7,6 +7,7 @@ mod edge;
 mod error;
 mod headers;
 mod health;
+mod json;
 mod language;
 mod limits;
 mod peer;
