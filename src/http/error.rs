@@ -1,4 +1,4 @@
-//! Every error of the API, with its status and body: the one translation to HTTP.
+//! Every error of the API, with its status and body. `refusals` says which one a flow's refusal becomes.
 
 use actix_web::body::BoxBody;
 use actix_web::http::StatusCode;
@@ -8,14 +8,7 @@ use chrono::TimeDelta;
 use serde_json::{Map, Value, json};
 
 use crate::domain::{Refusal, Scope};
-use crate::flows::ProveError;
-use crate::flows::admin_set::AdminSetError;
-use crate::flows::change::ChangeError;
-use crate::flows::reset::ResetError;
-use crate::flows::users::{AddUserError, ChangeUserError};
-use crate::hasher::HashError;
 use crate::oauth::guard::Denied;
-use crate::storage::StorageError;
 use crate::texts::Language;
 
 /// What the service calls itself in challenges (RFC 7235 section 2.2).
@@ -217,98 +210,6 @@ impl ResponseError for ApiError {
 
     fn error_response(&self) -> HttpResponse<BoxBody> {
         self.render(Language::default(), None)
-    }
-}
-
-impl From<Denied> for ApiError {
-    fn from(denied: Denied) -> Self {
-        Self::Denied(denied)
-    }
-}
-
-impl From<StorageError> for ApiError {
-    fn from(error: StorageError) -> Self {
-        if error.is_passing() {
-            tracing::warn!(%error, "storage");
-            Self::Unavailable
-        } else {
-            tracing::error!(%error, "storage");
-            Self::Internal
-        }
-    }
-}
-
-impl From<HashError> for ApiError {
-    fn from(error: HashError) -> Self {
-        match error {
-            HashError::Busy => Self::Unavailable,
-            HashError::Failed(error) => {
-                tracing::error!(%error, "hashing");
-                Self::Internal
-            }
-        }
-    }
-}
-
-impl From<ProveError> for ApiError {
-    fn from(error: ProveError) -> Self {
-        match error {
-            ProveError::WrongCredentials => Self::WrongCredentials,
-            ProveError::TooMany(wait) => Self::TooMany(wait),
-            ProveError::Hash(error) => error.into(),
-            ProveError::Storage(error) => error.into(),
-        }
-    }
-}
-
-impl ApiError {
-    /// What a refused reset means, where passwords have at least `min_length` characters.
-    pub(super) fn of_reset(error: ResetError, min_length: usize) -> Self {
-        match error {
-            ResetError::WrongPassword(reasons) => Self::WrongPassword(reasons, min_length),
-            ResetError::WrongToken => Self::WrongToken,
-            ResetError::WrongUser => Self::WrongUser,
-            ResetError::Hash(error) => error.into(),
-            ResetError::Storage(error) => error.into(),
-        }
-    }
-
-    /// What a refused change means.
-    pub(super) fn of_change(error: ChangeError, min_length: usize) -> Self {
-        match error {
-            ChangeError::WrongPassword(reasons) => Self::WrongPassword(reasons, min_length),
-            ChangeError::Unproven(error) => error.into(),
-        }
-    }
-
-    /// What a refused password of an administrator's choice means.
-    pub(super) fn of_admin_set(error: AdminSetError, min_length: usize) -> Self {
-        match error {
-            AdminSetError::WrongPassword(reasons) => Self::WrongPassword(reasons, min_length),
-            AdminSetError::UnknownUser => Self::UnknownUser,
-            AdminSetError::Hash(error) => error.into(),
-            AdminSetError::Storage(error) => error.into(),
-        }
-    }
-
-    /// What a new user that is refused means.
-    pub(super) fn of_add_user(error: AddUserError, min_length: usize) -> Self {
-        match error {
-            AddUserError::WrongPassword(reasons) => Self::WrongPassword(reasons, min_length),
-            AddUserError::Exists => Self::UserExists,
-            AddUserError::Hash(error) => error.into(),
-            AddUserError::Storage(error) => error.into(),
-        }
-    }
-}
-
-impl From<ChangeUserError> for ApiError {
-    fn from(error: ChangeUserError) -> Self {
-        match error {
-            ChangeUserError::Unknown => Self::UnknownUser,
-            ChangeUserError::Exists => Self::UserExists,
-            ChangeUserError::Storage(error) => error.into(),
-        }
     }
 }
 

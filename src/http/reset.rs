@@ -4,8 +4,9 @@ use actix_web::{HttpResponse, web};
 use serde_json::json;
 
 use super::auth::{Caller, PasswordReset};
-use super::body::{Body, Fields, FromFields, NewPassword};
+use super::body::Body;
 use super::error::ApiError;
+use super::fields::{Fields, FromFields, NewPassword};
 use crate::app::App;
 use crate::domain::{EmailAddress, PlainToken, ResetToken};
 use crate::flows::reset::Reset;

@@ -6,8 +6,9 @@ use chrono::SecondsFormat;
 use serde_json::{Value, json};
 
 use super::auth::{Caller, UsersRead, UsersWrite};
-use super::body::{Body, Fields, FromFields, NewPassword};
+use super::body::Body;
 use super::error::{ApiError, Problem};
+use super::fields::{Fields, FromFields, NewPassword};
 use crate::app::App;
 use crate::domain::{Instant, Locale, PasswordHash, User};
 use crate::flows::users::{NewUser, UserChange, UserRef};

@@ -6,8 +6,9 @@ use uuid::Uuid;
 
 use crate::app::App;
 use crate::http::auth::{Caller, UsersResetPassword};
-use crate::http::body::{Body, Fields, FromFields, NewPassword};
+use crate::http::body::Body;
 use crate::http::error::{ApiError, Problem};
+use crate::http::fields::{Fields, FromFields, NewPassword};
 
 /// Where it is.
 pub(in crate::http) const PATH: &str = "/v1/users/{user_id}/reset-password";
