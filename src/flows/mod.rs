@@ -3,6 +3,7 @@
 pub mod check;
 pub mod clients;
 pub mod deliver;
+pub mod judge;
 pub mod mails;
 pub mod purge;
 pub mod remind;
@@ -14,6 +15,7 @@ use std::sync::atomic::AtomicI64;
 
 use tokio::sync::Notify;
 
+use crate::breaches::Breaches;
 use crate::clock::Clock;
 use crate::domain::recovery::RecoveryRules;
 use crate::domain::{ClientId, PasswordPolicy};
@@ -33,6 +35,8 @@ pub struct Flows {
     pub recovery: RecoveryRules,
     /// What a new password is held to.
     pub policy: PasswordPolicy,
+    /// Passwords that others have lost; none when no list is configured.
+    pub breaches: Option<Arc<Breaches>>,
     /// Where we are, for links; never taken from a request.
     pub public_url: String,
     /// Wakes the worker that delivers mail.

@@ -44,10 +44,8 @@ impl Flows {
     /// Validates, then hashes with no connection held, then consumes the token, sets the password, ends every other link and
     /// token of the user and queues the notice, in one transaction (bar F11, F12, F14, F21).
     pub async fn reset(&self, actor: Actor, reset: Reset) -> Result<(), ResetError> {
-        let mut reasons = self.policy.check(
-            &reset.password,
-            &[&reset.email.to_text(), &self.public_url, "unforget"],
-        );
+        let context = reset.email.to_text();
+        let mut reasons = self.judge_password(&reset.password, &[&context]).await?;
         if reset.mismatch {
             reasons.push(Refusal::Mismatch);
         }

@@ -51,10 +51,8 @@ impl Flows {
     /// Makes an account.
     pub async fn add_user(&self, new: NewUser) -> Result<User, AddUserError> {
         if let Some(password) = &new.password {
-            let reasons = self.policy.check(
-                password,
-                &[&new.email.to_text(), &self.public_url, "unforget"],
-            );
+            let context = new.email.to_text();
+            let reasons = self.judge_password(password, &[&context]).await?;
             if !reasons.is_empty() {
                 return Err(AddUserError::WrongPassword(reasons));
             }
