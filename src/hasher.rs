@@ -44,6 +44,9 @@ pub enum HashError {
     /// Too many are waiting: come back later.
     #[error("too many passwords are being hashed")]
     Busy,
+    /// Whether the password has been breached cannot be known now, so it is not taken.
+    #[error("the list of breached passwords fails: {0}")]
+    Unjudged(String),
     /// A defect.
     #[error("hashing failed: {0}")]
     Failed(String),

@@ -1,6 +1,7 @@
 //! Unforget: self-hosted password recovery for third-party apps. This file is the map of the house.
 
 pub mod app; // what handlers get
+pub mod breaches; // the list of passwords that others have lost
 pub mod cli; // the commands: print, never decide
 pub mod clock; // the only caller of Utc::now
 pub mod config; // the settings, validated as a whole

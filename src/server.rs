@@ -11,6 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 
 use crate::app::{App, LimitRules, Rate};
+use crate::breaches::{Breaches, BreachesError};
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::flows::Flows;
@@ -35,6 +36,9 @@ pub enum ServerError {
     /// The database.
     #[error("{0}")]
     Storage(#[from] StorageError),
+    /// The list of breached passwords.
+    #[error("password.breached: {0}")]
+    Breaches(#[from] BreachesError),
     /// The mail settings.
     #[error("mail: {0}")]
     Mail(#[from] MailerError),
@@ -47,7 +51,9 @@ pub enum ServerError {
 }
 
 /// What the flows need, without anything that listens: also for the command line.
-pub fn flows(settings: &Settings, clock: Clock) -> Result<Flows, StorageError> {
+pub fn flows(settings: &Settings, clock: Clock) -> Result<Flows, ServerError> {
+    let breaches = settings.breached.as_deref().map(Breaches::open);
+    let breaches = breaches.transpose()?.map(Arc::new);
     let schema = if settings.auto_migrate {
         Schema::Migrate
     } else {
@@ -62,6 +68,7 @@ pub fn flows(settings: &Settings, clock: Clock) -> Result<Flows, StorageError> {
         recovery: settings.recovery.clone(),
         session_lifetime: settings.session_lifetime,
         policy: settings.policy.clone(),
+        breaches,
         public_url: settings.public_url.clone(),
         mail_queued: Arc::default(),
         mails_waiting: Arc::default(),

@@ -38,6 +38,8 @@ pub struct Settings {
     pub recovery: RecoveryRules,
     /// `password.min_length`, `password.max_length`, `password.policy`
     pub policy: PasswordPolicy,
+    /// `password.breached`: a file of SHA-1 digests of passwords that others have lost; none by default.
+    pub breached: Option<PathBuf>,
     /// `password.bcrypt_cost`: binary logarithm of bcrypt's rounds.
     pub bcrypt_cost: u32,
     /// `limits.*`; none when `limits.enabled` is false.
@@ -152,6 +154,9 @@ impl Settings {
         let least = if nist == Some(true) { "15" } else { "6" };
         let min_length = r.take("password.min_length", least, number(1, 1024));
         let max_length = r.take("password.max_length", "1024", number(64, 1024));
+        let breached = r.take("password.breached", "", |text| {
+            Ok::<_, &str>((!text.is_empty()).then(|| PathBuf::from(text)))
+        });
         let bcrypt_cost = r.take("password.bcrypt_cost", "12", number(10, 16));
         let limits_enabled = r.take("limits.enabled", "true", boolean);
         let token_per_minute = r.take("limits.token_per_minute", "60", number(1, 1_000_000));
@@ -197,6 +202,7 @@ impl Settings {
                     max_length: max_length?,
                     blocklist: nist?,
                 },
+                breached: breached?,
                 bcrypt_cost: bcrypt_cost?,
                 limits: limits_enabled?.then_some(LimitSettings {
                     token_per_minute: token_per_minute?,

@@ -1,19 +1,10 @@
-//! People's passwords: what is accepted, and how they are stored.
+//! People's passwords: what is accepted. How they are stored is next door.
 
 use std::fmt;
 
-use base64::alphabet;
-use base64::engine::{Engine, GeneralPurpose, general_purpose};
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
+use sha1::{Digest, Sha1};
 use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
-
-/// The longest password that bcrypt takes whole: its 72 bytes include a closing NUL (bar P04).
-const BCRYPT_MAX_BYTES: usize = 71;
-/// How bcrypt writes a salt.
-const BCRYPT_BASE64: GeneralPurpose =
-    GeneralPurpose::new(&alphabet::BCRYPT, general_purpose::NO_PAD);
 
 /// A password in clear, in NFC (bar P06), without U+0000 (bar P05). It cannot be printed, and its memory is wiped.
 pub struct Password(Zeroizing<String>);
@@ -27,6 +18,8 @@ pub enum Refusal {
     TooLong,
     /// One that everybody tries first: a list word, a sequence, a repetition.
     Common,
+    /// On the list of passwords that others have lost (bar P10).
+    Breached,
     /// Holds the account's name or the service's.
     Context,
     /// The confirmation differs.
@@ -42,6 +35,7 @@ impl Refusal {
             Self::TooShort => "too_short",
             Self::TooLong => "too_long",
             Self::Common => "common",
+            Self::Breached => "breached",
             Self::Context => "context",
             Self::Mismatch => "mismatch",
             Self::ForbiddenCharacter => "forbidden_character",
@@ -58,6 +52,16 @@ impl Password {
         let mut normal = Zeroizing::new(String::with_capacity(text.len() * 3));
         normal.extend(text.nfc());
         Ok(Self(normal))
+    }
+
+    /// The digest under which lists of breached passwords have it (bar P10).
+    pub fn sha1(&self) -> [u8; 20] {
+        Sha1::digest(self.as_bytes()).into()
+    }
+
+    /// What is hashed.
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        self.0.as_bytes()
     }
 
     /// Length in code points (bar P02).
@@ -127,77 +131,6 @@ fn holds_context(password: &str, context: &[&str]) -> bool {
     words
         .filter(|w| w.chars().count() >= 4)
         .any(|w| folded.contains(&w.to_lowercase()))
-}
-
-/// A stored password: bcrypt `$2b$`, or `$bcrypt-sha256$` (the passlib format, version 2) for what bcrypt would cut.
-#[derive(Clone, PartialEq, Eq)]
-pub struct PasswordHash(String);
-
-/// The hash could not be computed: a cost outside of bcrypt's range.
-#[derive(Debug, thiserror::Error)]
-#[error("bcrypt failed: {0}")]
-pub struct HashFailed(#[from] bcrypt::BcryptError);
-
-impl PasswordHash {
-    /// Hashes with the given cost (binary logarithm of rounds) and salt. Takes a quarter of a second at cost 12: call it
-    /// through `Hasher` only.
-    pub fn compute(password: &Password, cost: u32, salt: [u8; 16]) -> Result<Self, HashFailed> {
-        let bytes = password.0.as_bytes();
-        if bytes.len() <= BCRYPT_MAX_BYTES {
-            let parts = bcrypt::non_truncating_hash_with_salt(bytes, cost, salt)?;
-            return Ok(Self(parts.format_for_version(bcrypt::Version::TwoB)));
-        }
-        // passlib's bcrypt_sha256: bcrypt over base64(HMAC-SHA-256(key = salt as text, password)).
-        let salt_text = BCRYPT_BASE64.encode(salt);
-        let key = prehash(&salt_text, bytes);
-        let inner = bcrypt::non_truncating_hash_with_salt(key.as_bytes(), cost, salt)?
-            .format_for_version(bcrypt::Version::TwoB);
-        let digest = inner.get(29..).unwrap_or_default();
-        Ok(Self(format!(
-            "$bcrypt-sha256$v=2,t=2b,r={cost}${salt_text}${digest}"
-        )))
-    }
-
-    /// A hash that storage gives back.
-    pub fn from_stored(text: String) -> Self {
-        Self(text)
-    }
-
-    pub fn parse(text: &str) -> Result<Self, UnusableHash> {
-        Ok(Self(text.to_owned()))
-    }
-
-    pub fn verify(&self, password: &Password) -> bool {
-        bcrypt::verify(password.0.as_bytes(), &self.0).unwrap_or(false)
-    }
-
-    pub fn is_current(&self, cost: u32) -> bool {
-        self.0.starts_with(&format!("$2b${cost:02}$"))
-    }
-
-    /// The text for storage.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-#[derive(Debug, thiserror::Error)]
-#[error("unknown")]
-pub struct UnusableHash;
-
-fn prehash(salt: &str, password: &[u8]) -> Zeroizing<String> {
-    // HMAC takes keys of any length, so this cannot fail.
-    #[expect(clippy::expect_used, reason = "HMAC takes keys of any length")]
-    let mut mac =
-        Hmac::<Sha256>::new_from_slice(salt.as_bytes()).expect("HMAC takes keys of any length");
-    mac.update(password);
-    Zeroizing::new(general_purpose::STANDARD.encode(mac.finalize().into_bytes()))
-}
-
-impl fmt::Debug for PasswordHash {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("PasswordHash(..)")
-    }
 }
 
 #[cfg(test)]
@@ -275,38 +208,6 @@ mod tests {
         assert_ne!(
             Password::parse("Secret").unwrap(),
             Password::parse("secret").unwrap()
-        );
-    }
-
-    #[test]
-    fn p04_short_ones_are_plain_bcrypt_and_long_ones_are_not_cut() {
-        let hash = |n: usize| {
-            PasswordHash::compute(&Password::parse(&"x".repeat(n)).unwrap(), 4, [3; 16]).unwrap()
-        };
-        let plain = hash(71);
-        assert!(plain.as_str().starts_with("$2b$04$"));
-        assert!(bcrypt::verify("x".repeat(71), plain.as_str()).unwrap());
-        assert!(
-            hash(72)
-                .as_str()
-                .starts_with("$bcrypt-sha256$v=2,t=2b,r=4$")
-        );
-        assert_ne!(hash(72), hash(73));
-    }
-
-    /// Made with passlib 1.7.4: `bcrypt_sha256.using(rounds=4, salt="abcdefghijklmnopqrstuu").hash("x" * 80)`.
-    #[test]
-    fn long_passwords_are_hashed_as_passlib_does() {
-        let salt = BCRYPT_BASE64
-            .decode("abcdefghijklmnopqrstuu")
-            .unwrap()
-            .try_into()
-            .unwrap();
-        let hash =
-            PasswordHash::compute(&Password::parse(&"x".repeat(80)).unwrap(), 4, salt).unwrap();
-        assert_eq!(
-            hash.as_str(),
-            "$bcrypt-sha256$v=2,t=2b,r=4$abcdefghijklmnopqrstuu$69IQxYBwULUTPeJATVIEN4pbcQ5V17S"
         );
     }
 }

@@ -37,10 +37,10 @@ impl Flows {
             true => Ok(()),
             false => Err(AdminSetError::WrongPassword(reasons)),
         };
-        refuse(self.judge(&new, None))?;
+        refuse(self.judge(&new, None).await?)?;
         let found = self.storage.read(move |c| users::find(c, id)).await?;
         let user = found.ok_or(AdminSetError::UnknownUser)?;
-        refuse(self.judge(&new, Some(&user.email.to_text())))?;
+        refuse(self.judge(&new, Some(&user.email.to_text())).await?)?;
 
         let hash = self.hasher.hash(new.password).await?;
         let now = self.clock.now();

@@ -59,7 +59,7 @@ impl Flows {
                 user.ok_or(ProveError::WrongCredentials)?.email.key()
             }
         };
-        let reasons = self.judge(&new, Some(key.as_str()));
+        let reasons = self.judge(&new, Some(key.as_str())).await?;
         if !reasons.is_empty() {
             return Err(ChangeError::WrongPassword(reasons));
         }

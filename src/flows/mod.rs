@@ -5,6 +5,7 @@ pub mod change;
 pub mod check;
 pub mod clients;
 pub mod deliver;
+pub mod judge;
 pub mod mails;
 pub mod password;
 mod prove;
@@ -23,6 +24,7 @@ use std::sync::atomic::AtomicI64;
 use chrono::TimeDelta;
 use tokio::sync::Notify;
 
+use crate::breaches::Breaches;
 use crate::clock::Clock;
 use crate::domain::recovery::RecoveryRules;
 use crate::domain::{ClientId, PasswordPolicy};
@@ -44,6 +46,8 @@ pub struct Flows {
     pub session_lifetime: TimeDelta,
     /// What a new password is held to.
     pub policy: PasswordPolicy,
+    /// Passwords that others have lost; none when no list is configured.
+    pub breaches: Option<Arc<Breaches>>,
     /// Where we are, for links; never taken from a request.
     pub public_url: String,
     /// Wakes the worker that delivers mail.

@@ -72,7 +72,7 @@ impl Flows {
             false => Err(ResetError::WrongPassword(reasons)),
         };
         let typed = email.as_ref().map(EmailAddress::to_text);
-        refuse(self.judge(&new, typed.as_deref()))?;
+        refuse(self.judge(&new, typed.as_deref()).await?)?;
 
         let key = email.as_ref().map(EmailAddress::key);
         let digest = token.as_ref().map(PlainToken::hashed);
@@ -97,7 +97,7 @@ impl Flows {
             .await
             .and_then(|live| Ok((live, digest.ok_or(ResetError::WrongToken)?)))?;
         if email.is_none() {
-            refuse(self.judge(&new, Some(&live.email_key)))?;
+            refuse(self.judge(&new, Some(&live.email_key)).await?)?;
         }
 
         let turn = self.hasher.turn().await?;

@@ -93,7 +93,7 @@ impl Flows {
     pub async fn add_user(&self, new: NewUser) -> Result<User, AddUserError> {
         let password_hash = match new.password {
             Some(chosen) => {
-                let reasons = self.judge(&chosen, Some(&new.email.to_text()));
+                let reasons = self.judge(&chosen, Some(&new.email.to_text())).await?;
                 if !reasons.is_empty() {
                     return Err(AddUserError::WrongPassword(reasons));
                 }

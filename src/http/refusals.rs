@@ -32,6 +32,10 @@ impl From<HashError> for ApiError {
     fn from(error: HashError) -> Self {
         match error {
             HashError::Busy => Self::Unavailable,
+            HashError::Unjudged(_) => {
+                tracing::error!(%error, "judging a password");
+                Self::Unavailable
+            }
             HashError::Failed(error) => {
                 tracing::error!(%error, "hashing");
                 Self::Internal

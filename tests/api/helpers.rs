@@ -119,6 +119,7 @@ pub(crate) fn settings(database_url: &str, mail_url: &str) -> Settings {
             max_length: 1024,
             blocklist: false,
         },
+        breached: None,
         bcrypt_cost: 4,
         limits: None,
         trusted_proxies: Vec::new(),

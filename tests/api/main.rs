@@ -3,6 +3,7 @@
 
 mod address;
 mod bearer;
+mod breached;
 mod check;
 mod cli;
 mod cli_server;
