@@ -12,7 +12,7 @@ use ipnet::IpNet;
 use url::{Host, Url};
 
 use crate::domain::recovery::RecoveryRules;
-use crate::domain::{DatabaseUrl, MailUrl, PasswordPolicy, Sender};
+use crate::domain::{ClientId, DatabaseUrl, MailUrl, PasswordPolicy, Sender};
 use reader::Reader;
 
 /// The effective configuration.
@@ -42,6 +42,8 @@ pub struct Settings {
     pub trusted_proxies: Vec<IpNet>,
     /// `http.cors_origins`: web origins whose scripts may call; `*` for all.
     pub cors_origins: Vec<String>,
+    /// `page.client`: the client on whose behalf `/forgot` asks for mails; without one there is no such page.
+    pub page_client: Option<ClientId>,
     /// `auto_migrate`: whether a database that is not up to date is brought up to date.
     pub auto_migrate: bool,
     /// `workers`: threads that answer requests.
@@ -76,6 +78,10 @@ pub struct LimitSettings {
     pub api_per_minute: u32,
     /// `limits.api_burst`
     pub api_burst: u32,
+    /// `limits.page_per_minute`: for each address, on what the page sends.
+    pub page_per_minute: u32,
+    /// `limits.page_burst`
+    pub page_burst: u32,
 }
 
 /// What is wrong with the configuration: everything, in one line.
@@ -152,8 +158,11 @@ impl Settings {
         let token_burst = r.take("limits.token_burst", "30", number(1, 1_000_000));
         let api_per_minute = r.take("limits.api_per_minute", "600", number(1, 1_000_000));
         let api_burst = r.take("limits.api_burst", "100", number(1, 1_000_000));
+        let page_per_minute = r.take("limits.page_per_minute", "30", number(1, 1_000_000));
+        let page_burst = r.take("limits.page_burst", "20", number(1, 1_000_000));
         let trusted_proxies = r.take("http.trusted_proxies", "", list(network));
         let cors_origins = r.take("http.cors_origins", "", list(origin));
+        let page_client = r.take("page.client", "", client_id);
         let auto_migrate = r.take("auto_migrate", "true", boolean);
         let workers = r.take("workers", &cores.to_string(), number(1, 1024));
         let (mut problems, shown) = r.finish();
@@ -195,9 +204,12 @@ impl Settings {
                     token_burst: token_burst?,
                     api_per_minute: api_per_minute?,
                     api_burst: api_burst?,
+                    page_per_minute: page_per_minute?,
+                    page_burst: page_burst?,
                 }),
                 trusted_proxies: trusted_proxies?,
                 cors_origins: cors_origins?,
+                page_client: page_client?,
                 auto_migrate: auto_migrate?,
                 workers: workers?,
                 shown,
@@ -254,6 +266,14 @@ fn list<T>(
             .map(item)
             .collect()
     }
+}
+
+/// Whether there is such a client is not asked here: it may be registered later.
+fn client_id(text: &str) -> Result<Option<ClientId>, &'static str> {
+    if !text.bytes().all(|b| b.is_ascii_graphic()) {
+        return Err("must be the id of a client");
+    }
+    Ok((!text.is_empty()).then(|| ClientId::new(text)))
 }
 
 fn network(text: &str) -> Result<IpNet, &'static str> {

@@ -4,6 +4,7 @@ pub mod check;
 pub mod clients;
 pub mod deliver;
 pub mod mails;
+pub mod page;
 pub mod purge;
 pub mod remind;
 pub mod reset;

@@ -10,8 +10,8 @@ use crate::storage::{StorageError, access_tokens, mails, reset_tokens, users};
 /// What a caller asks for.
 #[derive(Debug)]
 pub struct Reset {
-    /// The address of the account.
-    pub email: EmailAddress,
+    /// The address of the account; none when the token alone says whose it is.
+    pub email: Option<EmailAddress>,
     /// The token from the mail; none when the text cannot be one of our tokens.
     pub token: Option<PlainToken<ResetToken>>,
     /// The new password.
@@ -44,34 +44,34 @@ impl Flows {
     /// Validates, then hashes with no connection held, then consumes the token, sets the password, ends every other link and
     /// token of the user and queues the notice, in one transaction (bar F11, F12, F14, F21).
     pub async fn reset(&self, actor: Actor, reset: Reset) -> Result<(), ResetError> {
-        let mut reasons = self.policy.check(
-            &reset.password,
-            &[&reset.email.to_text(), &self.public_url, "unforget"],
-        );
-        if reset.mismatch {
-            reasons.push(Refusal::Mismatch);
-        }
-        if !reasons.is_empty() {
-            return Err(ResetError::WrongPassword(reasons));
+        if let Some(email) = &reset.email {
+            self.judge(&reset, &email.to_text())?;
         }
 
-        let key = reset.email.key();
+        let key = reset.email.as_ref().map(EmailAddress::key);
         let digest = reset.token.as_ref().map(PlainToken::hashed);
         let (sought, now) = (digest.clone(), self.clock.now());
         let found = self.storage.read(move |c| {
-            if actor.may_know_users && users::find_by_email(c, &key)?.is_none() {
+            if let Some(key) = key.as_ref().filter(|_| actor.may_know_users)
+                && users::find_by_email(c, key)?.is_none()
+            {
                 return Err(ResetError::WrongUser);
             }
             let live = sought
                 .map(|digest| reset_tokens::find_live(c, &digest, now))
                 .transpose()?
                 .flatten();
-            live.filter(|live| live.email_key == key.as_str())
+            let same = |live_key: &str| key.as_ref().is_none_or(|key| key.as_str() == live_key);
+            live.filter(|live| same(&live.email_key))
                 .ok_or(ResetError::WrongToken)
         });
         let (live, digest) = found
             .await
             .and_then(|live| Ok((live, digest.ok_or(ResetError::WrongToken)?)))?;
+
+        if reset.email.is_none() {
+            self.judge(&reset, &live.email_key)?;
+        }
 
         let turn = self.hasher.turn().await?;
         // Of many callers with one link, those who had to wait learn here that it is used, and cost no hash.
@@ -101,6 +101,19 @@ impl Flows {
         ended.await?;
         self.mail_queued.notify_one();
         Ok(())
+    }
+
+    fn judge(&self, reset: &Reset, address: &str) -> Result<(), ResetError> {
+        let context = [address, &self.public_url, "unforget"];
+        let mut reasons = self.policy.check(&reset.password, &context);
+        if reset.mismatch {
+            reasons.push(Refusal::Mismatch);
+        }
+        if reasons.is_empty() {
+            Ok(())
+        } else {
+            Err(ResetError::WrongPassword(reasons))
+        }
     }
 }
 

@@ -9,6 +9,7 @@ mod headers;
 mod health;
 mod language;
 mod limits;
+mod page;
 mod peer;
 mod remind;
 mod reset;
@@ -20,8 +21,10 @@ use actix_web::{Resource, guard};
 pub use edge::{cors, edge};
 pub use limits::Limits;
 
+use crate::app::App;
+
 /// Registers every route.
-pub fn routes(config: &mut ServiceConfig, limits: &Limits) {
+pub fn routes(config: &mut ServiceConfig, app: &App, limits: &Limits) {
     let post = |path: &str| resource(path, &["POST"]);
     let get = |path: &str| resource(path, &["GET", "HEAD"]);
     let read = || web::route().guard(guard::Any(guard::Get()).or(guard::Head()));
@@ -33,6 +36,26 @@ pub fn routes(config: &mut ServiceConfig, limits: &Limits) {
     config.service(limits.by_client(post("/v1/password/remind").post(remind::remind)));
     config.service(limits.by_client(post("/v1/password/check").post(check::check)));
     config.service(limits.by_client(post("/v1/password/reset").post(reset::reset)));
+
+    // For people without an app of their own. What they send is counted for each address; a live link is their authority.
+    let screen = |path: &str| resource(path, &["GET", "HEAD", "POST"]);
+    config.service(
+        screen("/reset")
+            .route(read().to(page::reset_screen))
+            .route(limits.by_visitor(web::post().to(page::reset))),
+    );
+    config.service(
+        post("/reset/check").route(limits.by_visitor(web::post().to(page::check))),
+    );
+    if app.page_client.is_some() {
+        config.service(
+            screen("/forgot")
+                .route(read().to(page::forgot_screen))
+                .route(limits.by_visitor(web::post().to(page::forgot))),
+        );
+    }
+    config.service(get("/page/page.css").route(read().to(page::style)));
+    config.service(get("/page/page.js").route(read().to(page::script)));
 
     // Unlimited: for machines that watch.
     config.service(get("/health/live").route(read().to(health::live)));

@@ -42,7 +42,7 @@ pub(super) async fn reset(
         .password
         .map_err(|refusal| ApiError::WrongPassword(vec![refusal], min_length))?;
     let reset = Reset {
-        email: request.email,
+        email: Some(request.email),
         token: request.token,
         password,
         mismatch,
