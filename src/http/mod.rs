@@ -16,6 +16,7 @@ mod json;
 mod language;
 mod limits;
 mod openapi;
+mod page;
 mod peer;
 mod refusals;
 mod remind;
@@ -35,8 +36,10 @@ use table::Table;
 pub use edge::{cors, edge};
 pub use limits::Limits;
 
+use crate::app::App;
+
 /// Registers every route.
-pub fn routes(config: &mut ServiceConfig, limits: &Limits) {
+pub fn routes(config: &mut ServiceConfig, app: &App, limits: &Limits) {
     let table = Table::default();
     let resource = |path, methods| table.resource(path, methods);
     let post = |path| resource(path, &["POST"]);
@@ -75,6 +78,24 @@ pub fn routes(config: &mut ServiceConfig, limits: &Limits) {
 
     // The contracts of others.
     config.service(limits.by_client(post(ocariot::PATH).post(ocariot::set)));
+
+    // For people without an app of their own. What they send is counted for each address; a live link is their authority.
+    let screen = |path| resource(path, &["GET", "HEAD", "POST"]);
+    config.service(
+        screen("/reset")
+            .route(read().to(page::reset_screen))
+            .route(limits.by_visitor(web::post().to(page::reset))),
+    );
+    config.service(post("/reset/check").route(limits.by_visitor(web::post().to(page::check))));
+    if app.page_client.is_some() {
+        config.service(
+            screen("/forgot")
+                .route(read().to(page::forgot_screen))
+                .route(limits.by_visitor(web::post().to(page::forgot))),
+        );
+    }
+    config.service(get("/page/page.css").route(read().to(page::style)));
+    config.service(get("/page/page.js").route(read().to(page::script)));
 
     // Unlimited: for machines that watch.
     config.service(get("/health/live").route(read().to(health::live)));

@@ -62,6 +62,11 @@ impl Language {
 
     /// The best match for an `Accept-Language` header (RFC 9110 section 12.5.4).
     pub fn of_accept_language(header: &str) -> Self {
+        Self::stated(header).unwrap_or_default()
+    }
+
+    /// The best match for such a header, if it names a language that we speak.
+    pub fn stated(header: &str) -> Option<Self> {
         let wish = |part: &str| {
             let mut parameters = part.split(';');
             let tag = parameters.next()?.trim();
@@ -82,7 +87,7 @@ impl Language {
             .split(',')
             .filter_map(wish)
             .fold(None, best)
-            .map_or_else(Self::default, |(_, language)| language)
+            .map(|(_, language)| language)
     }
 
     /// The language's tag.
