@@ -1,5 +1,6 @@
 //! What is about the service itself, described: its health, this document and the page that shows it.
 
+use serde_json::json;
 use utoipa::openapi::path::HttpMethod::Get;
 use utoipa::openapi::schema::{Object, Type};
 use utoipa::openapi::{Content, ResponseBuilder};
@@ -9,7 +10,7 @@ use super::super::error::ApiError;
 use super::SERVICE;
 use super::call::{Call, call, response};
 use super::components::header;
-use super::shape::{object, one_of, word};
+use super::shape::{field, object, one_of, word};
 
 /// The public calls that only read.
 pub(super) fn calls() -> Vec<Call> {
@@ -45,13 +46,22 @@ fn ready() -> Call {
 }
 
 fn document() -> Call {
+    let part = |name, kind, example| field(name, kind, "As OpenAPI 3.1 has it.", example);
+    let document = object([
+        word("openapi", "The version of OpenAPI.", "3.1.0"),
+        part(
+            "info",
+            Type::Object,
+            json!({"title": "Unforget", "version": env!("CARGO_PKG_VERSION")}),
+        ),
+        part("servers", Type::Array, json!([])),
+        part("tags", Type::Array, json!([])),
+        part("paths", Type::Object, json!({})),
+        part("components", Type::Object, json!({})),
+    ]);
     call(Get, "/openapi.json", "document", "This document")
         .tag(SERVICE)
-        .answers(
-            200,
-            "OpenAPI 3.1.",
-            object([word("openapi", "The version of OpenAPI.", "3.1.0")]),
-        )
+        .answers(200, "OpenAPI 3.1.", document)
 }
 
 fn page() -> Call {

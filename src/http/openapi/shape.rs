@@ -70,10 +70,10 @@ pub(super) fn email(name: &'static str, about: &str) -> Field {
         .with(|schema| schema.max_length = Some(most))
 }
 
-/// A language tag, as `domain::Locale` reads it.
+/// A language tag, as `domain::Locale` reads it. An empty text is as good as none.
 pub(super) fn locale(name: &'static str, about: &str) -> Field {
     text(name, about, "fr")
-        .pattern("^[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8})*$")
+        .pattern("^([A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8})*)?$")
         .with(|schema| schema.max_length = Some(35))
 }
 
