@@ -1,7 +1,8 @@
 //! The one gate before bcrypt: as many at once as there are cores, a bounded number of callers in waiting, the rest told to
 //! come back (bar P12). No database connection is held meanwhile.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -12,20 +13,23 @@ use crate::{clock, entropy, telemetry};
 /// How many callers may wait: about seven seconds of work for two cores at cost 12.
 const WAITING: usize = 64;
 /// What the costliest hash that is accepted takes, in hashes of our own.
-const COSTLIEST: u32 = 4;
+const COSTLIEST: u64 = 4;
 
 /// Hashes passwords.
 pub struct Hasher {
     cost: u32,
     running: Arc<Semaphore>,
     admitted: Arc<Semaphore>,
-    /// How long a refusal takes: measured at the first verification.
-    refusal: Arc<OnceLock<Duration>>,
+    fastest: Arc<Fastest>,
 }
+
+/// The least time that a hash of our own has taken, in nanoseconds: what it takes when the machine has nothing else to do.
+struct Fastest(AtomicU64);
 
 /// Leave to hash one password, now. It ends with the work and not with whoever waits for it.
 pub struct Turn {
     cost: u32,
+    fastest: Arc<Fastest>,
     _places: (OwnedSemaphorePermit, OwnedSemaphorePermit),
 }
 
@@ -59,7 +63,7 @@ impl Hasher {
             cost,
             running: Arc::new(Semaphore::new(parallel)),
             admitted: Arc::new(Semaphore::new(parallel + WAITING)),
-            refusal: Arc::default(),
+            fastest: Arc::new(Fastest(AtomicU64::new(u64::MAX))),
         }
     }
 
@@ -71,6 +75,7 @@ impl Hasher {
         let running = running.map_err(|_| HashError::Busy)?;
         Ok(Turn {
             cost: self.cost,
+            fastest: Arc::clone(&self.fastest),
             _places: (admitted, running),
         })
     }
@@ -89,17 +94,26 @@ impl Hasher {
     ) -> Result<Verified, HashError> {
         let turn = self.turn().await?;
         let started = clock::monotonic();
-        let refusal = Arc::clone(&self.refusal);
-        let work = move || turn.compare(&password, stored, &refusal);
-        let compared = telemetry::blocking(work).await;
-        let (verified, refusal) =
-            compared.map_err(|error| HashError::Failed(error.to_string()))??;
+        let compared = telemetry::blocking(move || turn.compare(&password, stored)).await;
+        let verified = compared.map_err(|error| HashError::Failed(error.to_string()))??;
         if matches!(verified, Verified::No) {
-            let (spent, slot) = (started.elapsed().as_nanos(), refusal.as_nanos().max(1));
-            let rest = u64::try_from(slot - spent % slot).unwrap_or_default();
-            tokio::time::sleep(Duration::from_nanos(rest)).await;
+            tokio::time::sleep(self.fastest.rest_of_refusal(started.elapsed())).await;
         }
         Ok(verified)
+    }
+}
+
+impl Fastest {
+    fn saw(&self, taken: Duration) {
+        let taken = u64::try_from(taken.as_nanos()).unwrap_or(u64::MAX);
+        self.0.fetch_min(taken, Ordering::Relaxed);
+    }
+
+    /// What is left until the next multiple of the time that the costliest hash takes.
+    fn rest_of_refusal(&self, spent: Duration) -> Duration {
+        let slot = self.0.load(Ordering::Relaxed).saturating_mul(COSTLIEST);
+        let spent = u64::try_from(spent.as_nanos()).unwrap_or(u64::MAX);
+        Duration::from_nanos(slot - spent % slot.max(1))
     }
 }
 
@@ -112,25 +126,22 @@ impl Turn {
     }
 
     fn compute(&self, password: &Password) -> Result<PasswordHash, HashError> {
-        PasswordHash::compute(password, self.cost, entropy::bytes())
-            .map_err(|error| HashError::Failed(error.to_string()))
+        let started = clock::monotonic();
+        let hash = PasswordHash::compute(password, self.cost, entropy::bytes())
+            .map_err(|error| HashError::Failed(error.to_string()));
+        self.fastest.saw(started.elapsed());
+        hash
     }
 
     fn compare(
         &self,
         password: &Password,
         stored: Option<PasswordHash>,
-        refusal: &OnceLock<Duration>,
-    ) -> Result<(Verified, Duration), HashError> {
-        let refusal = match refusal.get() {
-            Some(measured) => *measured,
-            None => {
-                let started = clock::monotonic();
-                self.compute(password)?;
-                *refusal.get_or_init(|| started.elapsed() * COSTLIEST)
-            }
-        };
-        let verified = match stored {
+    ) -> Result<Verified, HashError> {
+        if self.fastest.0.load(Ordering::Relaxed) == u64::MAX {
+            self.compute(password)?; // the first one: there is no measure yet
+        }
+        Ok(match stored {
             None => {
                 self.compute(password)?;
                 Verified::No
@@ -138,7 +149,6 @@ impl Turn {
             Some(stored) if !stored.verify(password) => Verified::No,
             Some(stored) if stored.is_current(self.cost) => Verified::Yes(None),
             Some(_) => Verified::Yes(Some(self.compute(password)?)),
-        };
-        Ok((verified, refusal))
+        })
     }
 }
