@@ -8,6 +8,7 @@
 
 import json
 import os
+import sys
 import threading
 import time
 from base64 import b64encode
@@ -44,7 +45,7 @@ class AppToken:
             if self.text == refused or time.monotonic() >= self.ends:
                 status, answer = post("/oauth/token", {"grant_type": "client_credentials"}, self.basic)
                 if status != 200:
-                    raise RuntimeError(f"no application token: {answer}")
+                    raise OSError(f"no application token: {answer}")
                 self.text = answer["access_token"]
                 self.ends = time.monotonic() + answer["expires_in"] - 60
             return self.text
@@ -55,11 +56,15 @@ app_token = AppToken(os.environ["OAUTH_CLIENT_ID"], os.environ["OAUTH_CLIENT_SEC
 
 def call(path, fields, language):
     """Calls the API. A 401 means that the token has ended earlier than promised: one more try with a new one."""
-    token = app_token.get()
-    status, answer = post(path, fields, f"Bearer {token}", language)
-    if status == 401:
-        status, answer = post(path, fields, f"Bearer {app_token.get(refused=token)}", language)
-    return status, answer
+    try:
+        token = app_token.get()
+        status, answer = post(path, fields, f"Bearer {token}", language)
+        if status == 401:
+            status, answer = post(path, fields, f"Bearer {app_token.get(refused=token)}", language)
+        return status, answer
+    except OSError as error:  # for whoever runs the app; its users can only wait
+        print(f"unforget: {error}", file=sys.stderr, flush=True)
+        return 503, {"error": "This does not work just now. Please try again in a moment."}
 
 
 FORGOT = """<form method="post"><p><label>Email address <input name="email" type="email" autocomplete="username" required></label></p>

@@ -7,7 +7,7 @@ use super::CliError;
 use super::output::Output;
 use crate::clock::Clock;
 use crate::config::Settings;
-use crate::domain::{Client, EmailAddress, Password, PlainToken, Scopes};
+use crate::domain::{Client, ClientId, EmailAddress, Password, PlainToken, Scopes};
 use crate::flows::Flows;
 use crate::flows::clients::NewClient;
 use crate::flows::users::NewUser;
@@ -27,7 +27,7 @@ pub(super) async fn serve(settings: &Settings) -> Result<(), CliError> {
 
 pub(super) async fn dev(output: &Output) -> Result<(), CliError> {
     let folder = Path::new(DEV_FOLDER);
-    let settings = Settings::load_dev(folder)?;
+    let mut settings = Settings::load_dev(folder)?;
     // Somebody else's running demo keeps its data.
     drop(
         std::net::TcpListener::bind(settings.listen)
@@ -37,8 +37,11 @@ pub(super) async fn dev(output: &Output) -> Result<(), CliError> {
         std::fs::remove_dir_all(folder)?;
     }
     let _logs = telemetry::start();
+    let flows = server::flows(&settings, Clock::System)?;
+    let (client, secret) = demo_data(&flows).await?;
+    settings.page_client = Some(page_client(&flows).await?);
+    drop(flows);
     let running = server::start(&settings, Clock::System)?;
-    let (client, secret) = demo_data(&running.flows).await?;
     output.line(&guide(running.address, &client, secret.expose()))?;
     Ok(running.until_signal().await?)
 }
@@ -61,7 +64,7 @@ async fn demo_data(
         name: "Demo app".parse().map_err(CliError::refused)?,
         scopes: Scopes::all(),
         reset_url: Some(
-            "http://localhost:3000/reset?token={token}"
+            "http://localhost:3000/reset?token={token}&email={email}"
                 .parse()
                 .map_err(CliError::refused)?,
         ),
@@ -71,6 +74,20 @@ async fn demo_data(
     Ok(flows.add_client(client).await?)
 }
 
+/// Whose users may ask for a link at `/forgot`: a client without a screen of its own, so that its links lead to the page.
+async fn page_client(flows: &Flows) -> Result<ClientId, CliError> {
+    let client = NewClient {
+        name: "Demo accounts".parse().map_err(CliError::refused)?,
+        scopes: "password:remind password:reset"
+            .parse()
+            .map_err(CliError::refused)?,
+        reset_url: None,
+        locale: None,
+        token_lifetime: None,
+    };
+    Ok(flows.add_client(client).await?.0.id)
+}
+
 fn guide(address: SocketAddr, client: &Client, secret: &str) -> String {
     let base = format!("http://{address}");
     let id = &client.id;
@@ -78,7 +95,13 @@ fn guide(address: SocketAddr, client: &Client, secret: &str) -> String {
         r#"
 Unforget runs at {base} for you to try it. NOT FOR PRODUCTION: what is in {DEV_FOLDER} is thrown away at every start.
 
-There is a demo app with every scope and a demo user, {DEV_EMAIL}. Paste into another terminal, in this folder:
+There is a demo app with every scope and a demo user, {DEV_EMAIL}. In a browser:
+
+  {base}/forgot   our own pages. The link is in the mail in {DEV_FOLDER}/mail.
+  http://localhost:3000/forgot   an app's own pages, while this runs:
+      UNFORGET_URL={base} OAUTH_CLIENT_ID={id} OAUTH_CLIENT_SECRET={secret} python3 examples/app.py
+
+And without one. Paste into another terminal, in this folder:
 
 # 1. The app gets a token for itself.
 TOKEN=$(curl -s -u '{id}:{secret}' -d grant_type=client_credentials {base}/oauth/token | sed 's/.*"access_token":"\([^"]*\)".*/\1/')

@@ -54,10 +54,11 @@ test-intro = This is a test. If you can read it, Unforget can send mail.
 
 # The built-in page. What stands in braces as "wait", "until" and "address" is filled in by its script.
 page-no-script = This page needs JavaScript. Switch it on for this page and open it again.
-page-offline = The service cannot be reached. Check your connection and try again: nothing that you typed is lost.
+page-offline = The service cannot be reached. Check your connection and try again.
 page-too-many = Too many attempts. Try again in { $wait }.
 page-busy = The service is busy. Try again in { $wait }.
 page-broken = Something went wrong on our side. Try again in a moment.
+page-kept = What you typed is still here.
 page-again = Try again
 page-checking = Checking your link…
 page-failed-title = We could not check your link

@@ -54,10 +54,11 @@ test-intro = Ceci est un essai. Si vous pouvez le lire, Unforget peut envoyer de
 
 # La page intégrée. Son script remplit ce qui est entre accolades sous les noms "wait", "until" et "address".
 page-no-script = Cette page a besoin de JavaScript. Activez-le pour cette page, puis ouvrez-la de nouveau.
-page-offline = Le service est injoignable. Vérifiez votre connexion et réessayez, ce que vous avez saisi n'est pas perdu.
+page-offline = Le service est injoignable. Vérifiez votre connexion et réessayez.
 page-too-many = Trop de tentatives. Réessayez dans { $wait }.
 page-busy = Le service est surchargé. Réessayez dans { $wait }.
 page-broken = Une erreur est survenue de notre côté. Réessayez dans un instant.
+page-kept = Ce que vous avez saisi est toujours là.
 page-again = Réessayer
 page-checking = Vérification de votre lien…
 page-failed-title = Votre lien n'a pas pu être vérifié

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use reqwest::header::CONTENT_TYPE;
 use serde_json::{Map, Value, json};
-use unforget::domain::{EmailAddress, User};
+use unforget::domain::{EmailAddress, Locale, User};
 use unforget::flows::users::{NewUser, UserRef};
 
 use crate::helpers::{PATIENCE, Reply, TestApp};
@@ -135,6 +135,18 @@ impl TestApp {
             profile: Map::new(),
         };
         self.flows.add_user(new).await.unwrap().id
+    }
+
+    /// A user who reads this language.
+    pub(crate) async fn user_with_locale(&self, email: &str, locale: Option<Locale>) {
+        let new = NewUser {
+            email: EmailAddress::parse(email).unwrap(),
+            password: None,
+            password_hash: None,
+            locale,
+            profile: Map::new(),
+        };
+        self.flows.add_user(new).await.unwrap();
     }
 
     /// All that is stored of the user with this address.

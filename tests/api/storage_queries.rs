@@ -114,6 +114,7 @@ fn hot_queries(c: &mut AnyConnection) -> Result<(), StorageError> {
     access_tokens::delete_of_user(c, id)?;
     assert_eq!(access_tokens::purge(c, client, later, 10)?, 1);
     reset_tokens::find_live(c, &HashedToken::of("x"), now)?;
+    reset_tokens::find_live_client(c, &HashedToken::of("x"), now)?;
     assert!(reset_tokens::consume(c, &HashedToken::of("x"), now)?);
     reset_tokens::delete_unused(c, id)?;
     reset_tokens::delete(c, &HashedToken::of("y"))?;

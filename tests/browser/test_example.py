@@ -1,5 +1,6 @@
 """`examples/app.py`: the page of code that shows what an app has to do does it."""
 
+import contextlib
 import os
 import re
 import sqlite3
@@ -13,20 +14,27 @@ from service import ROOT, free_port, wait_for
 NEW = "four unrelated quiet words"
 
 
-@pytest.fixture(scope="module")
-def app(service):
-    """The example as an operator would register and start it; gives back where it is."""
-    port = free_port()
-    url = f"http://localhost:{port}/reset?token={{token}}&email={{email}}"
-    client = service.command("client", "add", "Example", "--scope", "password:remind password:reset", "--reset-url", url)
-    own = {"UNFORGET_URL": service.base, "PORT": str(port), "OAUTH_CLIENT_ID": client["client_id"],
+@contextlib.contextmanager
+def example(unforget, port, client):
+    """The example, running; gives back where it is."""
+    own = {"UNFORGET_URL": unforget, "PORT": str(port), "OAUTH_CLIENT_ID": client["client_id"],
            "OAUTH_CLIENT_SECRET": client["client_secret"], "PATH": os.environ["PATH"]}
     process = subprocess.Popen([sys.executable, ROOT / "examples/app.py"], env=own, text=True,
                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     yield f"http://localhost:{port}"
     process.terminate()
     said = process.communicate(timeout=20)[0]
-    assert "uf_" not in said, "the example keeps its secrets to itself"
+    assert "uf_" not in said and "Traceback" not in said, "the example keeps its secrets to itself"
+
+
+@pytest.fixture(scope="module")
+def app(service):
+    """The example as an operator would register and start it."""
+    port = free_port()
+    url = f"http://localhost:{port}/reset?token={{token}}&email={{email}}"
+    client = service.command("client", "add", "Example", "--scope", "password:remind password:reset", "--reset-url", url)
+    with example(service.base, port, client) as place:
+        yield place
 
 
 @pytest.fixture
@@ -36,11 +44,11 @@ def page(browser):
     context.close()
 
 
-def forgot(page, app, address):
+def forgot(page, app, address, said="If there is such an account, a mail is on its way."):
     wait_for("the example listens", lambda: listens(page, f"{app}/forgot"))
     page.get_by_label("Email address").fill(address)
     page.get_by_role("button", name="Send me a link").click()
-    page.get_by_role("heading", name="If there is such an account, a mail is on its way.").wait_for()
+    page.get_by_role("heading", name=said).wait_for()
 
 
 def listens(page, url):
@@ -87,3 +95,9 @@ def test_the_example_app_keeps_its_token_and_gets_a_new_one_when_it_has_ended(se
     forgot(page, app, user)
     assert asked() == before + 1
     assert wait_for("every mail has come", lambda: len(service.letters(user)) == 3)
+
+
+def test_the_example_app_says_so_when_the_service_is_away(page):
+    client = {"client_id": "uf_cl_x", "client_secret": "uf_cs_x"}
+    with example(f"http://127.0.0.1:{free_port()}", free_port(), client) as app:
+        forgot(page, app, "ann@example.com", said="This does not work just now. Please try again in a moment.")

@@ -61,13 +61,19 @@ function sentence(word, wait) {
   return copy;
 }
 
-/** Says why it did not work, and moves the focus there. Every reason is shown; one that we do not know gets a general sentence. */
-function explain(region, { word, body, wait }) {
-  const words = word === "wrong_password" ? body.reasons ?? [word] : word === "payload_too_large" ? ["too_long"] : [word];
-  const general = word === "wrong_password" ? word : "broken";
-  region.replaceChildren(...new Set(words.map((each) => sentence(each, wait) ?? sentence(general))));
+/** Why it did not work: words for sentences. A reason that we do not know gets a general one. */
+function reasons({ word, body }) {
+  if (word === "payload_too_large") return ["too_long"];
+  if (word === "wrong_user") return [word];
+  if (word !== "wrong_password") return [sentence(word) ? word : "broken", "kept"];
+  const known = (body.reasons ?? []).map((reason) => (sentence(reason) ? reason : word));
+  return known.length > 0 ? [...new Set(known)] : [word];
+}
+
+/** Shows sentences, and moves the focus there. */
+function explain(region, words, wait) {
+  region.replaceChildren(...words.map((word) => sentence(word, wait)));
   region.focus();
-  return words;
 }
 
 /** Sends what `fields()` gives when the form is submitted, once at a time, and hands over what came back. */
@@ -123,8 +129,9 @@ function resetScreen() {
   onSubmit(form, "reset", fields, (answer) => {
     if (answer.word === "password_reset") return over("done");
     if (answer.word === "wrong_token") return over("dead");
-    const words = explain(byId("problem"), answer);
-    if (answer.word !== "wrong_password") return;
+    const words = reasons(answer);
+    explain(byId("problem"), words, answer.wait);
+    if (words.includes("kept")) return;
     if (words.some((word) => word !== "mismatch")) password.setAttribute("aria-invalid", "true");
     if (words.includes("mismatch")) confirmation.setAttribute("aria-invalid", "true");
   });
@@ -135,7 +142,7 @@ function resetScreen() {
     if (answer.word === "wrong_token") return show("dead");
     if (answer.word !== "token_valid") {
       show("failed");
-      return explain(byId("trouble"), answer);
+      return explain(byId("trouble"), reasons(answer).slice(0, 1), answer.wait);
     }
     byId("until").textContent = byId("until").textContent.replace("{until}", () => moment(answer.body.expires_at));
     show("choose");
@@ -155,7 +162,7 @@ function forgotScreen() {
       byId("sent-to").textContent = byId("sent-to").textContent.replace("{address}", () => email.value.trim());
       return show("sent");
     }
-    explain(byId("problem"), answer);
+    explain(byId("problem"), reasons(answer), answer.wait);
     if (answer.word === "wrong_user") email.setAttribute("aria-invalid", "true");
   });
   show("ask");
