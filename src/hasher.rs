@@ -1,27 +1,41 @@
 //! The one gate before bcrypt: as many at once as there are cores, a bounded number of callers in waiting, the rest told to
 //! come back (bar P12). No database connection is held meanwhile.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::domain::{Password, PasswordHash};
-use crate::{entropy, telemetry};
+use crate::{clock, entropy, telemetry};
 
 /// How many callers may wait: about seven seconds of work for two cores at cost 12.
 const WAITING: usize = 64;
+/// What the costliest hash that is accepted takes, in hashes of our own.
+const COSTLIEST: u32 = 4;
 
 /// Hashes passwords.
 pub struct Hasher {
     cost: u32,
     running: Arc<Semaphore>,
     admitted: Arc<Semaphore>,
+    /// How long a refusal takes: measured at the first verification.
+    refusal: Arc<OnceLock<Duration>>,
 }
 
 /// Leave to hash one password, now. It ends with the work and not with whoever waits for it.
 pub struct Turn {
     cost: u32,
     _places: (OwnedSemaphorePermit, OwnedSemaphorePermit),
+}
+
+/// What a stored hash says about a password.
+#[derive(Debug)]
+pub enum Verified {
+    /// It is of another password, or there is none.
+    No,
+    /// It is of this password. A hash of another kind or cost than ours is to be replaced by this one (bar P11).
+    Yes(Option<PasswordHash>),
 }
 
 /// Why there is no hash.
@@ -45,6 +59,7 @@ impl Hasher {
             cost,
             running: Arc::new(Semaphore::new(parallel)),
             admitted: Arc::new(Semaphore::new(parallel + WAITING)),
+            refusal: Arc::default(),
         }
     }
 
@@ -64,18 +79,68 @@ impl Hasher {
     pub async fn hash(&self, password: Password) -> Result<PasswordHash, HashError> {
         self.turn().await?.hash(password).await
     }
+
+    /// Waits for a turn and compares. Without a hash to compare with, bcrypt runs all the same; and every refusal takes as
+    /// long as the costliest hash, or a multiple of that, so that time tells nothing about the account (bar F23, F24).
+    pub async fn verify(
+        &self,
+        password: Password,
+        stored: Option<PasswordHash>,
+    ) -> Result<Verified, HashError> {
+        let turn = self.turn().await?;
+        let started = clock::monotonic();
+        let refusal = Arc::clone(&self.refusal);
+        let work = move || turn.compare(&password, stored, &refusal);
+        let compared = telemetry::blocking(work).await;
+        let (verified, refusal) =
+            compared.map_err(|error| HashError::Failed(error.to_string()))??;
+        if matches!(verified, Verified::No) {
+            let (spent, slot) = (started.elapsed().as_nanos(), refusal.as_nanos().max(1));
+            let rest = u64::try_from(slot - spent % slot).unwrap_or_default();
+            tokio::time::sleep(Duration::from_nanos(rest)).await;
+        }
+        Ok(verified)
+    }
 }
 
 impl Turn {
     /// Hashes a new password with a fresh salt.
     pub async fn hash(self, password: Password) -> Result<PasswordHash, HashError> {
-        let salt = entropy::bytes();
-        let work = move || {
-            let turn = self;
-            PasswordHash::compute(&password, turn.cost, salt)
-        };
+        let work = move || self.compute(&password);
         let failed = |error: &dyn std::fmt::Display| HashError::Failed(error.to_string());
-        let hashed = telemetry::blocking(work).await.map_err(|e| failed(&e))?;
-        hashed.map_err(|e| failed(&e))
+        telemetry::blocking(work).await.map_err(|e| failed(&e))?
+    }
+
+    fn compute(&self, password: &Password) -> Result<PasswordHash, HashError> {
+        PasswordHash::compute(password, self.cost, entropy::bytes())
+            .map_err(|error| HashError::Failed(error.to_string()))
+    }
+
+    fn compare(
+        &self,
+        password: &Password,
+        stored: Option<PasswordHash>,
+        refusal: &OnceLock<Duration>,
+    ) -> Result<(Verified, Duration), HashError> {
+        let refusal = match refusal.get() {
+            Some(measured) => *measured,
+            None => {
+                let started = clock::monotonic();
+                self.compute(password)?;
+                *refusal.get_or_init(|| started.elapsed() * COSTLIEST)
+            }
+        };
+        let verified = match stored {
+            None => {
+                self.compute(password)?;
+                Verified::No
+            }
+            Some(stored) if !stored.verify(password) => Verified::No,
+            Some(stored) if stored.is_current(self.cost) && !stored.cuts(password) => {
+                Verified::Yes(None)
+            }
+            Some(_) => Verified::Yes(Some(self.compute(password)?)),
+        };
+        Ok((verified, refusal))
     }
 }

@@ -66,6 +66,7 @@ pub fn flows(settings: &Settings, clock: Clock) -> Result<Flows, ServerError> {
         clock,
         hasher: Arc::new(Hasher::new(settings.bcrypt_cost, cores)),
         recovery: settings.recovery.clone(),
+        session_lifetime: settings.session_lifetime,
         policy: settings.policy.clone(),
         breaches,
         public_url: settings.public_url.clone(),

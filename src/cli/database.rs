@@ -24,6 +24,7 @@ pub(super) async fn purge(flows: &Flows, output: &Output) -> Result<(), CliError
         "reset_tokens": purged.reset_tokens,
         "mails": purged.mails,
         "client_secrets": purged.client_secrets,
+        "guesses": purged.guesses,
     });
     let text = || {
         format!(

@@ -114,6 +114,7 @@ fn kind(report: &MailReport) -> &'static str {
     match report.mail.kind {
         MailKind::Reset { .. } => "reset",
         MailKind::PasswordChanged { .. } => "password_changed",
+        MailKind::EmailChanged { .. } => "email_changed",
     }
 }
 

@@ -51,7 +51,8 @@ async fn demo_data(
         .map_err(|refusal| CliError::refused(refusal.name()))?;
     let user = NewUser {
         email,
-        password: Some(password),
+        password: Some(password.into()),
+        password_hash: None,
         locale: None,
         profile: serde_json::Map::new(),
     };

@@ -72,10 +72,11 @@ pub(super) async fn execute(
             let new = NewUser {
                 email: EmailAddress::parse(&email).map_err(CliError::refused)?,
                 password: if password_stdin {
-                    Some(read_password()?)
+                    Some(read_password()?.into())
                 } else {
                     None
                 },
+                password_hash: None,
                 locale,
                 profile: profile.unwrap_or_default(),
             };

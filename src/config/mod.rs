@@ -12,7 +12,7 @@ use ipnet::IpNet;
 use url::{Host, Url};
 
 use crate::domain::recovery::RecoveryRules;
-use crate::domain::{DatabaseUrl, MailUrl, PasswordPolicy, Sender};
+use crate::domain::{ClientId, DatabaseUrl, MailUrl, PasswordPolicy, Sender};
 use reader::Reader;
 
 /// The effective configuration.
@@ -30,6 +30,10 @@ pub struct Settings {
     pub mail: MailSettings,
     /// `token.lifetime`: how long application tokens live.
     pub token_lifetime: TimeDelta,
+    /// `session.lifetime`: how long user tokens live.
+    pub session_lifetime: TimeDelta,
+    /// `contracts.interslice_client`: the client on whose behalf calls of that contract run that carry no token.
+    pub interslice_client: Option<ClientId>,
     /// `reset.lifetime`, `reset.cooldown`, `reset.per_hour`
     pub recovery: RecoveryRules,
     /// `password.min_length`, `password.max_length`, `password.policy`
@@ -137,6 +141,8 @@ impl Settings {
         let mail_parallel = r.take("mail.parallel", "8", number(1, 200));
         let mail_max_queued = r.take("mail.max_queued", "100000", number(1, u32::MAX));
         let token_lifetime = r.take("token.lifetime", "1h", duration(1, 30 * DAY));
+        let session_lifetime = r.take("session.lifetime", "12h", duration(1, 30 * DAY));
+        let interslice_client = r.take("contracts.interslice_client", "", client_id);
         let reset_lifetime = r.take("reset.lifetime", "1h", duration(60, DAY));
         let reset_cooldown = r.take("reset.cooldown", "60s", duration(0, DAY));
         let reset_per_hour = r.take("reset.per_hour", "5", number(1, 1000));
@@ -184,6 +190,8 @@ impl Settings {
                     max_queued: mail_max_queued?,
                 },
                 token_lifetime: token_lifetime?,
+                session_lifetime: session_lifetime?,
+                interslice_client: interslice_client?,
                 recovery: RecoveryRules {
                     lifetime: reset_lifetime?,
                     cooldown: reset_cooldown?,
@@ -243,6 +251,15 @@ fn duration(least: i64, most: i64) -> impl Fn(&str) -> Result<TimeDelta, String>
                 say(most)
             )
         })
+    }
+}
+
+/// The id of a client, or nothing.
+fn client_id(text: &str) -> Result<Option<ClientId>, &'static str> {
+    match text {
+        "" => Ok(None),
+        text if text.bytes().all(|b| b.is_ascii_graphic()) => Ok(Some(ClientId::new(text))),
+        _ => Err("must be a client's id"),
     }
 }
 

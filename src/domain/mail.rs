@@ -3,10 +3,10 @@
 use chrono::TimeDelta;
 use uuid::Uuid;
 
-use super::{ClientId, Instant, Locale};
+use super::{ClientId, EmailAddress, Instant, Locale};
 
 /// A mail that is owed. Who gets it is found out at the moment of sending, and so is the secret in it: nothing of either
-/// is in the queue (bar F04, F09).
+/// is in the queue (bar F04, F09), but for the address that a user has just given up.
 #[derive(Debug, Clone)]
 pub struct Mail {
     /// Also the left half of its Message-ID, the same on every retry (bar E05).
@@ -37,6 +37,13 @@ pub enum MailKind {
     PasswordChanged {
         /// The user whose password it was.
         user_id: Uuid,
+    },
+    /// "This is not your address any more" (bar F21).
+    EmailChanged {
+        /// The user whose address it was.
+        user_id: Uuid,
+        /// The address: the user's own record has the new one already.
+        recipient: EmailAddress,
     },
 }
 

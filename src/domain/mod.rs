@@ -3,6 +3,7 @@
 pub mod client;
 pub mod database_url;
 pub mod email;
+pub mod guessing;
 pub mod locale;
 pub mod mail;
 pub mod mail_url;

@@ -21,6 +21,8 @@ pub struct User {
     pub created_at: Instant,
     /// When the password was last set.
     pub password_changed_at: Option<Instant>,
+    /// Whether an administrator chose the password, so that the user should choose another one (ASVS 6.4.6, bar F26).
+    pub password_must_change: bool,
     /// Since when the account is switched off: no mail, no reset, same answers (bar F27).
     pub disabled_at: Option<Instant>,
 }

@@ -190,20 +190,38 @@ fn prepare(
                 return Ok(Prepared::Over(MailState::Skipped, None));
             };
             let language = language(mail, &user, client.as_ref());
-            let service = client
-                .as_ref()
-                .map_or("Unforget", |client| client.name.as_str());
             let letter = letter::password_changed(
                 mail.id,
                 user.email,
                 language,
-                service,
+                service(client.as_ref()),
+                now,
+                mail.created_at,
+            );
+            Ok(Prepared::Send(Box::new(letter), None))
+        }
+        MailKind::EmailChanged { user_id, recipient } => {
+            let Some(user) = users::find(c, *user_id)? else {
+                return Ok(Prepared::Over(MailState::Skipped, None));
+            };
+            let language = language(mail, &user, client.as_ref());
+            let to = recipient.clone();
+            let letter = letter::email_changed(
+                mail.id,
+                to,
+                language,
+                service(client.as_ref()),
                 now,
                 mail.created_at,
             );
             Ok(Prepared::Send(Box::new(letter), None))
         }
     }
+}
+
+/// What a mail calls the app, or us when it is on nobody's behalf.
+fn service(client: Option<&Client>) -> &str {
+    client.map_or("Unforget", |client| client.name.as_str())
 }
 
 /// The secret is born here; only its digest is stored, and the text is only in the mail (bar F09).

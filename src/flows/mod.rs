@@ -1,18 +1,27 @@
 //! The things that the service does, one file each. They know the database, mail and the rules, and never say an HTTP word.
 
+pub mod admin_set;
+pub mod change;
 pub mod check;
 pub mod clients;
 pub mod deliver;
 pub mod judge;
 pub mod mails;
+pub mod password;
+mod prove;
 pub mod purge;
 pub mod remind;
 pub mod reset;
+pub mod sessions;
 pub mod users;
+pub mod verify;
+
+pub use prove::ProveError;
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicI64;
 
+use chrono::TimeDelta;
 use tokio::sync::Notify;
 
 use crate::breaches::Breaches;
@@ -33,6 +42,8 @@ pub struct Flows {
     pub hasher: Arc<Hasher>,
     /// How often, how long, how many.
     pub recovery: RecoveryRules,
+    /// How long a user token lives.
+    pub session_lifetime: TimeDelta,
     /// What a new password is held to.
     pub policy: PasswordPolicy,
     /// Passwords that others have lost; none when no list is configured.

@@ -3,7 +3,8 @@
 use chrono::TimeDelta;
 
 use super::Flows;
-use crate::storage::{StorageError, access_tokens, clients, mails, reset_tokens};
+use crate::domain::guessing::MEMORY;
+use crate::storage::{StorageError, access_tokens, clients, guesses, mails, reset_tokens};
 
 /// How many rows go in one transaction.
 pub(super) const BATCH: i64 = 500;
@@ -24,6 +25,8 @@ pub struct Purged {
     pub mails: usize,
     /// Client secrets.
     pub client_secrets: usize,
+    /// Addresses whose passwords were guessed at, long ago.
+    pub guesses: usize,
 }
 
 impl Flows {
@@ -43,6 +46,9 @@ impl Flows {
             .in_batches(move |c| {
                 mails::purge(c, now - MAIL_HISTORY, now - SKIPPED_HISTORY, now, BATCH)
             })
+            .await?;
+        purged.guesses = self
+            .in_batches(move |c| guesses::purge(c, now - MEMORY, BATCH))
             .await?;
         purged.client_secrets = self
             .storage

@@ -1,23 +1,22 @@
 //! The link's token sets the new password, once.
 
+use super::password::{self, Chosen};
+use super::sessions::Session;
 use super::{Actor, Flows};
-use crate::domain::mail::{Mail, MailKind, NOTICE_LIFETIME};
-use crate::domain::{EmailAddress, Instant, Password, PlainToken, Refusal, ResetToken};
-use crate::entropy;
+use crate::domain::{EmailAddress, PlainToken, Refusal, ResetToken, User};
 use crate::hasher::HashError;
-use crate::storage::{StorageError, access_tokens, mails, reset_tokens, users};
+use crate::storage::reset_tokens::{self, LiveResetToken};
+use crate::storage::{StorageError, users};
 
 /// What a caller asks for.
 #[derive(Debug)]
 pub struct Reset {
-    /// The address of the account.
-    pub email: EmailAddress,
+    /// The address of the account; none where the token alone says whose it is.
+    pub email: Option<EmailAddress>,
     /// The token from the mail; none when the text cannot be one of our tokens.
     pub token: Option<PlainToken<ResetToken>>,
     /// The new password.
-    pub password: Password,
-    /// Whether a confirmation was sent that differs.
-    pub mismatch: bool,
+    pub new: Chosen,
 }
 
 /// Why the password was not set. Nothing was changed, and the token still works if it worked before.
@@ -41,35 +40,65 @@ pub enum ResetError {
 }
 
 impl Flows {
+    /// Sets the password; returns the user whose it is.
+    pub async fn reset(&self, actor: Actor, reset: Reset) -> Result<User, ResetError> {
+        Ok(self.consume(actor, reset, None).await?.0)
+    }
+
+    /// Sets the password and signs the user in, in one step.
+    pub async fn reset_and_sign_in(
+        &self,
+        actor: Actor,
+        reset: Reset,
+    ) -> Result<(User, Session), ResetError> {
+        let session = self.new_session();
+        let (user, session) = self.consume(actor, reset, Some(session)).await?;
+        session
+            .map(|session| (user, session))
+            .ok_or(ResetError::WrongToken)
+    }
+
     /// Validates, then hashes with no connection held, then consumes the token, sets the password, ends every other link and
     /// token of the user and queues the notice, in one transaction (bar F11, F12, F14, F21).
-    pub async fn reset(&self, actor: Actor, reset: Reset) -> Result<(), ResetError> {
-        let context = reset.email.to_text();
-        let mut reasons = self.judge_password(&reset.password, &[&context]).await?;
-        if reset.mismatch {
-            reasons.push(Refusal::Mismatch);
-        }
-        if !reasons.is_empty() {
-            return Err(ResetError::WrongPassword(reasons));
-        }
+    async fn consume(
+        &self,
+        actor: Actor,
+        reset: Reset,
+        session: Option<Session>,
+    ) -> Result<(User, Option<Session>), ResetError> {
+        let Reset { email, token, new } = reset;
+        let refuse = |reasons: Vec<Refusal>| match reasons.is_empty() {
+            true => Ok(()),
+            false => Err(ResetError::WrongPassword(reasons)),
+        };
+        let typed = email.as_ref().map(EmailAddress::to_text);
+        refuse(self.judge(&new, typed.as_deref()).await?)?;
 
-        let key = reset.email.key();
-        let digest = reset.token.as_ref().map(PlainToken::hashed);
+        let key = email.as_ref().map(EmailAddress::key);
+        let digest = token.as_ref().map(PlainToken::hashed);
         let (sought, now) = (digest.clone(), self.clock.now());
         let found = self.storage.read(move |c| {
-            if actor.may_know_users && users::find_by_email(c, &key)?.is_none() {
+            if let Some(key) = key.as_ref().filter(|_| actor.may_know_users)
+                && users::find_by_email(c, key)?.is_none()
+            {
                 return Err(ResetError::WrongUser);
             }
             let live = sought
                 .map(|digest| reset_tokens::find_live(c, &digest, now))
                 .transpose()?
                 .flatten();
-            live.filter(|live| live.email_key == key.as_str())
-                .ok_or(ResetError::WrongToken)
+            let is_the_accounts = |live: &LiveResetToken| {
+                key.as_ref()
+                    .is_none_or(|key| live.email_key == key.as_str())
+            };
+            live.filter(is_the_accounts).ok_or(ResetError::WrongToken)
         });
         let (live, digest) = found
             .await
             .and_then(|live| Ok((live, digest.ok_or(ResetError::WrongToken)?)))?;
+        if email.is_none() {
+            refuse(self.judge(&new, Some(&live.email_key)).await?)?;
+        }
 
         let turn = self.hasher.turn().await?;
         // Of many callers with one link, those who had to wait learn here that it is used, and cost no hash.
@@ -79,37 +108,25 @@ impl Flows {
             .read(move |c| reset_tokens::find_live(c, &sought, now))
             .await?;
         still.ok_or(ResetError::WrongToken)?;
-        let hash = turn.hash(reset.password).await?;
+        let hash = turn.hash(new.password).await?;
 
         let now = self.clock.now();
-        let notice = notice(live.user_id, actor.client_id, now);
         let ended = self.storage.write(move |c| {
             // Two links of one user at once would each hold its own row and wait for the other's.
-            c.serialise_on(&live.email_key)?;
+            let user = users::lock(c, live.user_id)?.ok_or(ResetError::WrongToken)?;
             let claimed = reset_tokens::consume(c, &digest, now)?
-                && users::set_password(c, live.user_id, &hash, now)?;
+                && users::set_password(c, user.id, &hash, now)?;
             if !claimed {
                 return Err(ResetError::WrongToken);
             }
-            reset_tokens::delete_others(c, live.user_id, &digest)?;
-            mails::cancel_resets(c, &live.email_key, now)?;
-            access_tokens::delete_of_user(c, live.user_id)?;
-            Ok(mails::insert(c, &notice)?)
+            password::finish(c, &user, actor.client_id.clone(), now)?;
+            if let Some(session) = &session {
+                session.store(c, &actor.client_id, user.id, now)?;
+            }
+            Ok((user, session))
         });
-        ended.await?;
+        let ended = ended.await?;
         self.mail_queued.notify_one();
-        Ok(())
-    }
-}
-
-fn notice(user_id: uuid::Uuid, client_id: crate::domain::ClientId, now: Instant) -> Mail {
-    Mail {
-        id: entropy::id(now),
-        kind: MailKind::PasswordChanged { user_id },
-        client_id: Some(client_id),
-        locale: None,
-        created_at: now,
-        expires_at: now + NOTICE_LIFETIME,
-        attempts: 0,
+        Ok(ended)
     }
 }

@@ -1,12 +1,15 @@
-//! An operator looks after users.
+//! An operator, or an app that may, looks after users.
 
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
-use super::Flows;
-use crate::domain::{EmailAddress, EmailKey, Locale, Password, Refusal, User};
+use super::password::{self, Chosen};
+use super::{Actor, Flows};
+use crate::domain::mail::MailKind;
+use crate::domain::{EmailAddress, EmailKey, Instant, Locale, PasswordHash, Refusal, User};
 use crate::entropy;
 use crate::hasher::HashError;
-use crate::storage::{StorageError, access_tokens, mails, reset_tokens, users};
+use crate::storage::{StorageError, mails, reset_tokens, users};
 
 /// What is stated about a new user.
 #[derive(Debug)]
@@ -14,11 +17,49 @@ pub struct NewUser {
     /// The address that mail is sent to.
     pub email: EmailAddress,
     /// A first password.
-    pub password: Option<Password>,
+    pub password: Option<Chosen>,
+    /// Or the hash of one, made elsewhere.
+    pub password_hash: Option<PasswordHash>,
     /// The language of this user's mails.
     pub locale: Option<Locale>,
     /// Whatever JSON object the apps keep here.
-    pub profile: serde_json::Map<String, serde_json::Value>,
+    pub profile: Map<String, Value>,
+}
+
+/// What is to be changed of a user. What is absent stays.
+#[derive(Debug, Default)]
+pub struct UserChange {
+    /// The address that mail is sent to.
+    pub email: Option<EmailAddress>,
+    /// The language of this user's mails, or none.
+    pub locale: Option<Option<Locale>>,
+    /// A merge patch for the profile (RFC 7396): an object.
+    pub profile: Option<Map<String, Value>>,
+    /// Whether the account is switched off.
+    pub disabled: Option<bool>,
+}
+
+/// Why a user was not changed.
+#[derive(Debug, thiserror::Error)]
+pub enum ChangeUserError {
+    /// There is no such user.
+    #[error("there is no such user")]
+    Unknown,
+    /// The new address is taken.
+    #[error("there is a user with this address already")]
+    Exists,
+    /// No database.
+    #[error(transparent)]
+    Storage(StorageError),
+}
+
+impl From<StorageError> for ChangeUserError {
+    fn from(error: StorageError) -> Self {
+        match error {
+            StorageError::Exists => Self::Exists,
+            error => Self::Storage(error),
+        }
+    }
 }
 
 /// How an operator points at a user.
@@ -50,18 +91,17 @@ pub enum AddUserError {
 impl Flows {
     /// Makes an account.
     pub async fn add_user(&self, new: NewUser) -> Result<User, AddUserError> {
-        if let Some(password) = &new.password {
-            let context = new.email.to_text();
-            let reasons = self.judge_password(password, &[&context]).await?;
-            if !reasons.is_empty() {
-                return Err(AddUserError::WrongPassword(reasons));
-            }
-        }
-        let now = self.clock.now();
         let password_hash = match new.password {
-            Some(password) => Some(self.hasher.hash(password).await?),
-            None => None,
+            Some(chosen) => {
+                let reasons = self.judge(&chosen, Some(&new.email.to_text())).await?;
+                if !reasons.is_empty() {
+                    return Err(AddUserError::WrongPassword(reasons));
+                }
+                Some(self.hasher.hash(chosen.password).await?)
+            }
+            None => new.password_hash,
         };
+        let now = self.clock.now();
         let user = User {
             id: entropy::id(now),
             email: new.email,
@@ -70,6 +110,7 @@ impl Flows {
             locale: new.locale,
             profile: new.profile,
             created_at: now,
+            password_must_change: false,
             disabled_at: None,
         };
         let stored = user.clone();
@@ -103,21 +144,57 @@ impl Flows {
 
     /// Switches an account off, with its tokens and links, or on again (bar F27). Says whether there is such an account.
     pub async fn disable_user(&self, user: UserRef, disabled: bool) -> Result<bool, StorageError> {
-        let now = self.clock.now();
         let Some(user) = self.find_user(user).await? else {
             return Ok(false);
         };
-        self.storage
-            .write(move |c| {
-                c.serialise_on(user.email.key().as_str())?;
-                if disabled {
-                    reset_tokens::delete_of_user(c, user.id)?;
-                    access_tokens::delete_of_user(c, user.id)?;
-                    mails::cancel_resets(c, user.email.key().as_str(), now)?;
-                }
-                users::set_disabled(c, user.id, disabled.then_some(now))
-            })
-            .await
+        let change = UserChange {
+            disabled: Some(disabled),
+            ..UserChange::default()
+        };
+        match self.change_user(None, user.id, change).await {
+            Ok(_) => Ok(true),
+            Err(ChangeUserError::Unknown | ChangeUserError::Exists) => Ok(false),
+            Err(ChangeUserError::Storage(error)) => Err(error),
+        }
+    }
+
+    /// Changes what is stated, and keeps the rest. A new address ends the links that went to the old one, and the old one is
+    /// told (bar F14, F21); switching off ends every token and link at once (bar F27).
+    pub async fn change_user(
+        &self,
+        actor: Option<Actor>,
+        id: Uuid,
+        change: UserChange,
+    ) -> Result<User, ChangeUserError> {
+        let now = self.clock.now();
+        let changed = self.storage.write(move |c| {
+            let before = users::lock(c, id)?.ok_or(ChangeUserError::Unknown)?;
+            let after = change.applied_to(&before, now);
+            let moves = after.email.key() != before.email.key();
+            let ends = after.disabled_at.is_some() && before.disabled_at.is_none();
+            if moves || ends {
+                reset_tokens::delete_unused(c, id)?;
+                mails::cancel_resets(c, before.email.key().as_str(), now)?;
+            }
+            if ends {
+                password::end_access(c, &before, now)?;
+            }
+            users::update(c, &after)?;
+            if moves {
+                let kind = MailKind::EmailChanged {
+                    user_id: id,
+                    recipient: before.email,
+                };
+                let client = actor.map(|actor| actor.client_id);
+                mails::insert(c, &password::notice(kind, client, now))?;
+            }
+            Ok::<_, ChangeUserError>((after, moves))
+        });
+        let (user, moved) = changed.await?;
+        if moved {
+            self.mail_queued.notify_one();
+        }
+        Ok(user)
     }
 
     /// Deletes an account with all that belongs to it. A new one with the same address inherits nothing (bar F27).
@@ -128,10 +205,53 @@ impl Flows {
         };
         self.storage
             .write(move |c| {
-                c.serialise_on(user.email.key().as_str())?;
+                let Some(user) = users::lock(c, user.id)? else {
+                    return Ok(false);
+                };
                 mails::cancel_resets(c, user.email.key().as_str(), now)?;
                 users::delete(c, user.id)
             })
             .await
+    }
+}
+
+impl UserChange {
+    fn applied_to(self, user: &User, now: Instant) -> User {
+        let mut user = user.clone();
+        if let Some(email) = self.email {
+            user.email = email;
+        }
+        if let Some(locale) = self.locale {
+            user.locale = locale;
+        }
+        if let Some(patch) = self.profile {
+            merge(&mut user.profile, patch);
+        }
+        match self.disabled {
+            Some(true) if user.disabled_at.is_none() => user.disabled_at = Some(now),
+            Some(false) => user.disabled_at = None,
+            _ => {}
+        }
+        user
+    }
+}
+
+/// RFC 7396: members of the patch replace those of the target, null removes them, and objects are merged.
+fn merge(target: &mut Map<String, Value>, patch: Map<String, Value>) {
+    for (name, value) in patch {
+        match (value, target.get_mut(&name)) {
+            (Value::Null, _) => {
+                target.remove(&name);
+            }
+            (Value::Object(inner), Some(Value::Object(existing))) => merge(existing, inner),
+            (Value::Object(inner), _) => {
+                let mut fresh = Map::new();
+                merge(&mut fresh, inner);
+                target.insert(name, fresh.into());
+            }
+            (value, _) => {
+                target.insert(name, value);
+            }
+        }
     }
 }

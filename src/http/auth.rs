@@ -9,6 +9,7 @@ use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
 use actix_web::http::header::{AUTHORIZATION, HeaderMap};
 use actix_web::middleware::Next;
 use actix_web::{Error, FromRequest, HttpMessage, HttpRequest, web};
+use uuid::Uuid;
 
 use super::error::ApiError;
 use crate::app::App;
@@ -90,7 +91,9 @@ macro_rules! needs {
     };
 }
 
-needs! { PasswordRemind, PasswordReset, }
+needs! {
+    PasswordRemind, PasswordReset, PasswordChange, PasswordVerify, SessionsCreate, UsersRead, UsersWrite, UsersResetPassword,
+}
 
 /// A caller whose token carries the scope `S`. Having it in its arguments is a handler's policy; a route without is public.
 pub(super) struct Caller<S> {
@@ -101,10 +104,14 @@ pub(super) struct Caller<S> {
 impl<S> Caller<S> {
     /// On whose behalf the flow runs.
     pub(super) fn actor(&self) -> Actor {
-        Actor {
-            client_id: self.token.client_id.clone(),
-            may_know_users: self.token.scopes.contains(Scope::UsersDisclose),
-        }
+        actor(&self.token)
+    }
+}
+
+fn actor(token: &LiveToken) -> Actor {
+    Actor {
+        client_id: token.client_id.clone(),
+        may_know_users: token.scopes.contains(Scope::UsersDisclose),
     }
 }
 
@@ -113,16 +120,68 @@ impl<S: Needs> FromRequest for Caller<S> {
     type Future = Ready<Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let extensions = request.extensions();
-        let identified = extensions.get::<Identified>().ok_or(Denied::NoCredentials);
-        let token = identified.and_then(|Identified(standing)| standing.require(S::SCOPE));
-        ready(
-            token
-                .map(|token| Self {
-                    token: token.clone(),
-                    scope: PhantomData,
-                })
-                .map_err(ApiError::from),
-        )
+        ready(standing(request, |standing| {
+            let token = standing.require(S::SCOPE)?.clone();
+            let scope = PhantomData;
+            Ok(Self { token, scope })
+        }))
     }
+}
+
+/// A caller whose token speaks for a user.
+pub(super) struct SignedIn {
+    /// The user.
+    pub(super) user_id: Uuid,
+    /// The app that signed the user in.
+    pub(super) actor: Actor,
+}
+
+impl FromRequest for SignedIn {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(standing(request, |standing| {
+            let (token, user_id) = standing.subject()?;
+            let actor = actor(token);
+            Ok(Self { user_id, actor })
+        }))
+    }
+}
+
+/// Either of two callers, the first one when both would do.
+pub(super) enum Either<A, B> {
+    /// The first.
+    Left(A),
+    /// The second.
+    Right(B),
+}
+
+impl<B> FromRequest for Either<SignedIn, B>
+where
+    B: FromRequest<Error = ApiError, Future = Ready<Result<B, ApiError>>>,
+{
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        match SignedIn::from_request(request, payload).into_inner() {
+            Ok(user) => ready(Ok(Self::Left(user))),
+            Err(_) => ready(
+                B::from_request(request, payload)
+                    .into_inner()
+                    .map(Self::Right),
+            ),
+        }
+    }
+}
+
+/// Asks who calls. A route that did not ask `identify` to find out has nobody.
+fn standing<T>(
+    request: &HttpRequest,
+    judge: impl FnOnce(&Standing) -> Result<T, Denied>,
+) -> Result<T, ApiError> {
+    let extensions = request.extensions();
+    let Identified(standing) = extensions.get().ok_or(Denied::NoCredentials)?;
+    Ok(judge(standing)?)
 }

@@ -5,8 +5,9 @@ use chrono::SecondsFormat;
 use serde_json::json;
 
 use super::auth::{Caller, PasswordReset};
-use super::body::{Body, Fields, FromFields};
+use super::body::Body;
 use super::error::ApiError;
+use super::fields::{Fields, FromFields};
 use crate::app::App;
 use crate::domain::{PlainToken, ResetToken};
 use crate::texts::Language;

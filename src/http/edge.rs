@@ -13,8 +13,9 @@ use futures_util::FutureExt;
 use tracing::Instrument;
 
 use super::auth::Identified;
+use super::contracts::Dialect;
 use super::error::ApiError;
-use super::{headers, language, limits};
+use super::{headers, limits};
 use crate::app::App;
 use crate::domain::ClientId;
 use crate::texts::Language;
@@ -28,7 +29,6 @@ pub async fn edge<B: MessageBody + 'static>(
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let now = app.flows.clock.now();
     let id = headers::request_id(request.headers()).unwrap_or_else(|| entropy::id(now).to_string());
-    let language = language::of(request.headers());
     let https = app.https;
     let started = clock::monotonic();
     let method = request.method().clone();
@@ -39,7 +39,7 @@ pub async fn edge<B: MessageBody + 'static>(
         .instrument(span.clone())
         .await;
     let answered = match answered {
-        Ok(Ok(response)) => Ok(translate(response.map_into_boxed_body(), language, &id)),
+        Ok(Ok(response)) => Ok(translate(response.map_into_boxed_body(), &id)),
         Ok(Err(error)) => Err(error),
         Err(_) => {
             span.in_scope(|| tracing::error!("a handler panicked"));
@@ -74,23 +74,20 @@ pub async fn edge<B: MessageBody + 'static>(
     }
 }
 
-/// Errors were written without knowing the request: writes them again in its language, with its id.
-fn translate(
-    response: ServiceResponse<BoxBody>,
-    language: Language,
-    id: &str,
-) -> ServiceResponse<BoxBody> {
+/// Errors were written without knowing the request: writes them again in the words of the contract that was called and in
+/// the caller's language, with the request's id.
+fn translate(response: ServiceResponse<BoxBody>, id: &str) -> ServiceResponse<BoxBody> {
     let ours = response.response().extensions().get::<ApiError>().cloned();
     // A refused preflight is a plain text from actix-cors, and an error like every other to the caller (bar H03).
     let foreign = response
         .response()
         .error()
         .is_some_and(|error| error.as_error::<CorsError>().is_some());
-    let Some(error) = ours.or(foreign.then_some(ApiError::InvalidRequest(None))) else {
+    let Some(error) = ours.or(foreign.then_some(ApiError::Unreadable)) else {
         return response;
     };
     let (request, old) = response.into_parts();
-    let mut new = error.render(language, Some(id));
+    let mut new = Dialect::of(request.path()).render(&error, &request, id);
     for (name, value) in old.headers() {
         if !new.headers().contains_key(name) {
             new.headers_mut().insert(name.clone(), value.clone());

@@ -1,17 +1,14 @@
-//! Every error of the API, with its status and body: the one translation to HTTP.
+//! Every error of the API, with its status and body. `refusals` says which one a flow's refusal becomes.
 
 use actix_web::body::BoxBody;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
-use actix_web::{HttpResponse, ResponseError};
+use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
 use chrono::TimeDelta;
 use serde_json::{Map, Value, json};
 
 use crate::domain::{Refusal, Scope};
-use crate::flows::reset::ResetError;
-use crate::hasher::HashError;
 use crate::oauth::guard::Denied;
-use crate::storage::StorageError;
 use crate::texts::Language;
 
 /// What the service calls itself in challenges (RFC 7235 section 2.2).
@@ -20,10 +17,18 @@ pub(super) const REALM: &str = "unforget";
 /// An error answer. The text goes by the caller's language; `status` never changes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum ApiError {
-    /// 400: not parseable, or a field that is missing, repeated or of the wrong type.
-    InvalidRequest(Option<&'static str>),
+    /// 400: not parseable.
+    Unreadable,
+    /// 400: a field that cannot be used.
+    InvalidField(&'static str, Problem),
     /// 400: there is no such account (for those who may know), or the address is malformed.
     WrongUser,
+    /// 400: not this account's password, or no such account.
+    WrongCredentials,
+    /// 404: there is no user with this id, or address.
+    UnknownUser,
+    /// 409: the address is taken.
+    UserExists,
     /// 400: the reset token cannot be used.
     WrongToken,
     /// 400: the new password is refused, with what the caller needs to explain it.
@@ -48,17 +53,41 @@ pub(super) enum ApiError {
     Internal,
 }
 
+/// What is wrong with a field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Problem {
+    /// It is not there.
+    Missing,
+    /// It is there more than once.
+    Repeated,
+    /// It is not a text, or whatever it should be.
+    WrongType,
+    /// It is an empty text.
+    Empty,
+    /// It is not what it should say.
+    Malformed,
+}
+
 impl ApiError {
-    fn code(&self) -> StatusCode {
+    /// A field that cannot be used.
+    pub(super) fn field(name: &'static str, problem: Problem) -> Self {
+        Self::InvalidField(name, problem)
+    }
+
+    /// The status of our own contract, and of most others.
+    pub(super) fn code(&self) -> StatusCode {
         match self {
-            Self::InvalidRequest(_)
+            Self::Unreadable
+            | Self::InvalidField(..)
             | Self::WrongUser
+            | Self::WrongCredentials
             | Self::WrongToken
             | Self::WrongPassword(..) => StatusCode::BAD_REQUEST,
             Self::Denied(Denied::InvalidRequest) => StatusCode::BAD_REQUEST,
             Self::Denied(Denied::InsufficientScope(_)) => StatusCode::FORBIDDEN,
             Self::Denied(_) => StatusCode::UNAUTHORIZED,
-            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::NotFound | Self::UnknownUser => StatusCode::NOT_FOUND,
+            Self::UserExists => StatusCode::CONFLICT,
             Self::MethodNotAllowed(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::Timeout => StatusCode::REQUEST_TIMEOUT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -72,10 +101,13 @@ impl ApiError {
     /// The `status` word and the key of the text.
     fn words(&self) -> (&'static str, &'static str) {
         match self {
-            Self::InvalidRequest(Some(_)) => ("invalid_request", "invalid-field"),
-            Self::InvalidRequest(None) | Self::Denied(Denied::InvalidRequest) => {
+            Self::InvalidField(..) => ("invalid_request", "invalid-field"),
+            Self::Unreadable | Self::Denied(Denied::InvalidRequest) => {
                 ("invalid_request", "invalid-request")
             }
+            Self::WrongCredentials => ("wrong_credentials", "wrong-credentials"),
+            Self::UnknownUser => ("wrong_user", "unknown-user"),
+            Self::UserExists => ("user_exists", "user-exists"),
             Self::WrongUser => ("wrong_user", "wrong-user"),
             Self::WrongToken => ("wrong_token", "wrong-token"),
             Self::WrongPassword(..) => ("wrong_password", "wrong-password"),
@@ -102,7 +134,7 @@ impl ApiError {
         body.insert("status".to_owned(), json!(status));
         body.insert("error".to_owned(), json!(language.text(text)));
         match self {
-            Self::InvalidRequest(Some(field)) => {
+            Self::InvalidField(field, _) => {
                 body.insert("field".to_owned(), json!(field));
             }
             Self::WrongPassword(reasons, min_length) => {
@@ -115,7 +147,15 @@ impl ApiError {
         if let Some(id) = request_id {
             body.insert("request_id".to_owned(), json!(id));
         }
-        let mut response = HttpResponse::build(self.code());
+        let mut response = self.respond(self.code()).json(Value::Object(body));
+        // The edge may write it again, in the caller's language and words.
+        response.extensions_mut().insert(self.clone());
+        response
+    }
+
+    /// An answer without a body, with what its status calls for in the head, whatever the words of the body.
+    pub(super) fn respond(&self, code: StatusCode) -> HttpResponseBuilder {
+        let mut response = HttpResponse::build(code);
         match self {
             Self::Denied(denied) => {
                 response.insert_header((WWW_AUTHENTICATE, challenge(*denied)));
@@ -131,9 +171,6 @@ impl ApiError {
             }
             _ => {}
         }
-        let mut response = response.json(Value::Object(body));
-        // The edge may write it again, in the caller's language.
-        response.extensions_mut().insert(self.clone());
         response
     }
 }
@@ -173,53 +210,6 @@ impl ResponseError for ApiError {
 
     fn error_response(&self) -> HttpResponse<BoxBody> {
         self.render(Language::default(), None)
-    }
-}
-
-impl From<Denied> for ApiError {
-    fn from(denied: Denied) -> Self {
-        Self::Denied(denied)
-    }
-}
-
-impl From<StorageError> for ApiError {
-    fn from(error: StorageError) -> Self {
-        if error.is_passing() {
-            tracing::warn!(%error, "storage");
-            Self::Unavailable
-        } else {
-            tracing::error!(%error, "storage");
-            Self::Internal
-        }
-    }
-}
-
-impl From<HashError> for ApiError {
-    fn from(error: HashError) -> Self {
-        match error {
-            HashError::Busy => Self::Unavailable,
-            HashError::Unjudged(_) => {
-                tracing::error!(%error, "judging a password");
-                Self::Unavailable
-            }
-            HashError::Failed(error) => {
-                tracing::error!(%error, "hashing");
-                Self::Internal
-            }
-        }
-    }
-}
-
-impl ApiError {
-    /// What a refused reset means, where passwords have at least `min_length` characters.
-    pub(super) fn of_reset(error: ResetError, min_length: usize) -> Self {
-        match error {
-            ResetError::WrongPassword(reasons) => Self::WrongPassword(reasons, min_length),
-            ResetError::WrongToken => Self::WrongToken,
-            ResetError::WrongUser => Self::WrongUser,
-            ResetError::Hash(error) => error.into(),
-            ResetError::Storage(error) => error.into(),
-        }
     }
 }
 

@@ -1,21 +1,32 @@
 //! The whole URL table with its limits, on one screen. This folder and `server` are the only places that know actix.
 
+mod admin_set;
 mod auth;
 mod body;
+mod change;
 mod check;
+mod contracts;
 mod edge;
 mod error;
+mod fields;
 mod headers;
 mod health;
+mod json;
 mod language;
 mod limits;
 mod peer;
+mod refusals;
 mod remind;
 mod reset;
+mod sessions;
 mod token;
+mod users;
+mod verify;
 
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{Resource, guard};
+
+use contracts::ocariot;
 
 pub use edge::{cors, edge};
 pub use limits::Limits;
@@ -33,6 +44,31 @@ pub fn routes(config: &mut ServiceConfig, limits: &Limits) {
     config.service(limits.by_client(post("/v1/password/remind").post(remind::remind)));
     config.service(limits.by_client(post("/v1/password/check").post(check::check)));
     config.service(limits.by_client(post("/v1/password/reset").post(reset::reset)));
+
+    config.service(limits.by_client(post("/v1/password/verify").post(verify::verify)));
+    config.service(limits.by_client(resource("/v1/password", &["PUT"]).put(change::change)));
+    config.service(limits.by_client(post("/v1/sessions").post(sessions::create)));
+    config.service(
+        limits.by_client(
+            resource("/v1/users", &["GET", "HEAD", "POST"])
+                .route(read().to(users::find))
+                .post(users::create),
+        ),
+    );
+    config.service(
+        limits.by_client(
+            resource("/v1/users/{id}", &["GET", "HEAD", "PATCH", "DELETE"])
+                .route(read().to(users::read))
+                .patch(users::change)
+                .delete(users::delete),
+        ),
+    );
+    config.service(
+        limits.by_client(resource("/v1/users/{id}/password", &["PUT"]).put(admin_set::set)),
+    );
+
+    // The contracts of others.
+    config.service(limits.by_client(post(ocariot::PATH).post(ocariot::set)));
 
     // Unlimited: for machines that watch.
     config.service(get("/health/live").route(read().to(health::live)));

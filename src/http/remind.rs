@@ -4,8 +4,9 @@ use actix_web::{HttpResponse, web};
 use serde_json::json;
 
 use super::auth::{Caller, PasswordRemind};
-use super::body::{Body, Fields, FromFields};
+use super::body::Body;
 use super::error::ApiError;
+use super::fields::{Fields, FromFields};
 use crate::app::App;
 use crate::domain::{EmailAddress, Locale};
 use crate::flows::remind::Reminded;

@@ -4,17 +4,18 @@ use actix_web::{HttpResponse, web};
 use serde_json::json;
 
 use super::auth::{Caller, PasswordReset};
-use super::body::{Body, Fields, FromFields};
+use super::body::Body;
 use super::error::ApiError;
+use super::fields::{Fields, FromFields, NewPassword};
 use crate::app::App;
-use crate::domain::{EmailAddress, Password, PlainToken, Refusal, ResetToken};
+use crate::domain::{EmailAddress, PlainToken, ResetToken};
 use crate::flows::reset::Reset;
 use crate::texts::Language;
 
 pub(super) struct ResetRequest {
     email: EmailAddress,
     token: Option<PlainToken<ResetToken>>,
-    password: Result<(Password, bool), Refusal>,
+    password: NewPassword,
 }
 
 impl FromFields for ResetRequest {
@@ -38,14 +39,12 @@ pub(super) async fn reset(
     Body(request): Body<ResetRequest>,
 ) -> Result<HttpResponse, ApiError> {
     let min_length = app.flows.policy.min_length;
-    let (password, mismatch) = request
-        .password
-        .map_err(|refusal| ApiError::WrongPassword(vec![refusal], min_length))?;
     let reset = Reset {
-        email: request.email,
+        email: Some(request.email),
         token: request.token,
-        password,
-        mismatch,
+        new: request
+            .password
+            .map_err(|r| ApiError::WrongPassword(vec![r], min_length))?,
     };
     app.flows
         .reset(caller.actor(), reset)

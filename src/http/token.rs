@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 
 use super::body::{self, Format};
 use super::error::{self, ApiError, REALM};
+use super::fields;
 use crate::app::App;
 use crate::entropy;
 use crate::oauth::TokenError;
@@ -58,7 +59,7 @@ struct TokenResponse<'a> {
 /// authenticating at most (section 2.3, bar O07); nothing from the query (bar O03).
 fn parse(headers: &HeaderMap, body: &[u8]) -> Result<TokenRequest, OauthError> {
     let malformed = |description| OauthError::from(TokenError::InvalidRequest(description));
-    let pairs = body::form(body).map_err(|_| malformed("the body is not a well-formed form"))?;
+    let pairs = fields::form(body).map_err(|_| malformed("the body is not a well-formed form"))?;
     let mut seen = HashSet::new();
     if !pairs.iter().all(|(name, _)| seen.insert(name.as_str())) {
         return Err(malformed("a parameter is repeated"));
@@ -144,7 +145,7 @@ fn authorization(headers: &HeaderMap) -> Result<Authorization, OauthError> {
                 });
             }
         };
-        let form_decoded = body::form_decode(id).zip(body::form_decode(secret));
+        let form_decoded = fields::form_decode(id).zip(fields::form_decode(secret));
         let raw_differs = form_decoded
             .as_ref()
             .is_none_or(|(i, s)| i != id || s != secret);

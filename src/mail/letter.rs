@@ -110,6 +110,28 @@ pub fn password_changed(
     compose(id, to, language, at, &words)
 }
 
+/// "This is not your address any more" (bar F21): to the old one, and without the new one.
+pub fn email_changed(
+    id: Uuid,
+    to: EmailAddress,
+    language: Language,
+    service: &str,
+    at: Instant,
+    changed_at: Instant,
+) -> Letter {
+    let when = changed_at.format("%Y-%m-%d %H:%M").to_string();
+    let values = [("service", service), ("at", when.as_str())];
+    let say = |key| language.text_with(key, &values);
+    let words = Words {
+        subject: say("email-changed-subject"),
+        title: say("email-changed-title"),
+        before: vec![say("email-changed-intro")],
+        action: None,
+        after: vec![say("changed-you"), say("changed-not-you")],
+    };
+    compose(id, to, language, at, &words)
+}
+
 /// "It works": for `unforget mail test`.
 pub fn test(id: Uuid, to: EmailAddress, language: Language, at: Instant) -> Letter {
     let words = Words {

@@ -7,8 +7,10 @@ use oxide_auth::primitives::grant::{Extensions, Grant};
 use oxide_auth::primitives::issuer::{IssuedToken, Issuer, RefreshedToken};
 use oxide_auth::primitives::scope::Scope as LibraryScope;
 
+use uuid::Uuid;
+
 use super::{no_redirect, to_library};
-use crate::domain::{AccessToken, HashedToken, Instant, PlainToken, Scope};
+use crate::domain::{AccessToken, HashedToken, Instant, PlainToken, Scope, Scopes};
 use crate::storage::access_tokens::{self, LiveToken};
 use crate::storage::{Storage, StorageError};
 
@@ -73,19 +75,37 @@ impl Standing {
         self.live.as_ref().map(|live| &live.client_id)
     }
 
+    /// Whether no credentials were presented at all.
+    pub fn is_absent(&self) -> bool {
+        self.valid && self.bearer.is_empty()
+    }
+
     /// Decides whether this may use `scope`.
     pub fn require(&self, scope: Scope) -> Result<&LiveToken, Denied> {
+        self.carries([scope].into_iter().collect())?
+            .ok_or(Denied::InsufficientScope(scope))
+    }
+
+    /// Decides whether this is a user's token, and whose. A token of an application is not valid where a user has to speak.
+    pub fn subject(&self) -> Result<(&LiveToken, Uuid), Denied> {
+        let live = self.carries(Scopes::default())?;
+        live.and_then(|live| Some((live, live.subject?)))
+            .ok_or(Denied::InvalidToken)
+    }
+
+    /// The live token, if it carries these scopes.
+    fn carries(&self, scopes: Scopes) -> Result<Option<&LiveToken>, Denied> {
         let mut resource = Resource {
-            scopes: [to_library([scope].into_iter().collect())],
+            scopes: [to_library(scopes)],
             standing: self,
         };
         match protect(&mut resource, &Asked(self)) {
-            Ok(_) => self.live.as_ref().ok_or(Denied::InvalidToken),
+            Ok(_) => self.live.as_ref().map(Some).ok_or(Denied::InvalidToken),
             Err(resource::Error::NoAuthentication { .. }) => Err(Denied::NoCredentials),
             Err(resource::Error::AccessDenied { failure, .. })
                 if matches!(failure.code, Some(ErrorCode::InsufficientScope)) =>
             {
-                Err(Denied::InsufficientScope(scope))
+                Ok(None)
             }
             // oxide-auth calls an unknown token an invalid request; RFC 6750 section 3.1 does not.
             Err(resource::Error::AccessDenied { .. }) => Err(Denied::InvalidToken),

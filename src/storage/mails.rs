@@ -10,7 +10,7 @@ use super::connection::directly;
 use super::error::{Result, StorageError};
 use super::schema::{mails, users};
 use crate::domain::mail::{Mail, MailKind, MailState};
-use crate::domain::{ClientId, EmailKey, Instant};
+use crate::domain::{ClientId, EmailAddress, EmailKey, Instant};
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = mails)]
@@ -28,6 +28,7 @@ struct Row {
     attempts: i64,
     failure: Option<String>,
     finished_at: Option<At>,
+    recipient: Option<String>,
 }
 
 /// The end of a mail's life.
@@ -85,6 +86,11 @@ impl TryFrom<Row> for MailReport {
             ("password_changed", None, Some(user_id)) => {
                 MailKind::PasswordChanged { user_id: user_id.0 }
             }
+            ("email_changed", None, Some(user_id)) => MailKind::EmailChanged {
+                user_id: user_id.0,
+                recipient: EmailAddress::parse(&row.recipient.unwrap_or_default())
+                    .map_err(|_| odd())?,
+            },
             _ => return Err(odd()),
         };
         Ok(Self {
@@ -110,9 +116,17 @@ impl TryFrom<Row> for MailReport {
 
 /// Queues a mail, to be sent as soon as possible.
 pub fn insert(c: &mut AnyConnection, mail: &Mail) -> Result<()> {
-    let (kind, address_key, user_id) = match &mail.kind {
-        MailKind::Reset { address_key } => ("reset", Some(address_key.as_str()), None),
-        MailKind::PasswordChanged { user_id } => ("password_changed", None, Some(Id(*user_id))),
+    let (kind, address_key, user_id, recipient) = match &mail.kind {
+        MailKind::Reset { address_key } => ("reset", Some(address_key.as_str()), None, None),
+        MailKind::PasswordChanged { user_id } => {
+            ("password_changed", None, Some(Id(*user_id)), None)
+        }
+        MailKind::EmailChanged { user_id, recipient } => (
+            "email_changed",
+            None,
+            Some(Id(*user_id)),
+            Some(recipient.to_text()),
+        ),
     };
     let insert = diesel::insert_into(mails::table).values((
         mails::id.eq(Id(mail.id)),
@@ -126,6 +140,7 @@ pub fn insert(c: &mut AnyConnection, mail: &Mail) -> Result<()> {
         mails::expires_at.eq(At(mail.expires_at)),
         mails::due_at.eq(At(mail.created_at)),
         mails::attempts.eq(mail.attempts),
+        mails::recipient.eq(recipient),
     ));
     directly!(c, insert.execute(c))?;
     Ok(())

@@ -5,13 +5,13 @@ pub mod clients;
 mod columns;
 mod connection;
 mod error;
+pub mod guesses;
 mod lane;
 pub mod mails;
 mod migrations;
 mod pool;
 pub mod reset_tokens;
 mod schema;
-
 pub mod users;
 
 use std::sync::Arc;

@@ -115,22 +115,12 @@ pub fn delete(c: &mut AnyConnection, digest: &HashedToken<ResetToken>) -> Result
     Ok(())
 }
 
-/// Ends a user's links but the one that was just used, which stays as a record until it expires.
-pub fn delete_others(
-    c: &mut AnyConnection,
-    user: Uuid,
-    used: &HashedToken<ResetToken>,
-) -> Result<()> {
-    let others = reset_tokens::table
+/// Ends all of a user's links. One that was used stays as a record until it expires.
+pub fn delete_unused(c: &mut AnyConnection, user: Uuid) -> Result<()> {
+    let unused = reset_tokens::table
         .filter(reset_tokens::user_id.eq(Id(user)))
-        .filter(reset_tokens::digest.ne(used.as_bytes()));
-    diesel::delete(others).execute(c)?;
-    Ok(())
-}
-
-/// Ends all of a user's links.
-pub fn delete_of_user(c: &mut AnyConnection, user: Uuid) -> Result<()> {
-    diesel::delete(reset_tokens::table.filter(reset_tokens::user_id.eq(Id(user)))).execute(c)?;
+        .filter(reset_tokens::used_at.is_null());
+    diesel::delete(unused).execute(c)?;
     Ok(())
 }
 

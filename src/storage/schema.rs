@@ -30,7 +30,7 @@ diesel::table! {
 }
 
 diesel::table! {
-    use diesel::sql_types::{Nullable, Text};
+    use diesel::sql_types::{Bool, Nullable, Text};
     use crate::storage::columns::{InstantSql, UuidSql};
 
     users (id) {
@@ -43,6 +43,7 @@ diesel::table! {
         created_at -> InstantSql,
         password_changed_at -> Nullable<InstantSql>,
         disabled_at -> Nullable<InstantSql>,
+        password_must_change -> Bool,
     }
 }
 
@@ -79,6 +80,7 @@ diesel::table! {
         attempts -> BigInt,
         failure -> Nullable<Text>,
         finished_at -> Nullable<InstantSql>,
+        recipient -> Nullable<Text>,
     }
 }
 
@@ -96,6 +98,18 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::{BigInt, Text};
+    use crate::storage::columns::InstantSql;
+
+    guesses (address_key) {
+        address_key -> Text,
+        failures -> BigInt,
+        last_at -> InstantSql,
+        free_at -> InstantSql,
+    }
+}
+
 diesel::joinable!(client_secrets -> clients (client_id));
 diesel::joinable!(access_tokens -> clients (client_id));
 diesel::joinable!(reset_tokens -> users (user_id));
@@ -105,5 +119,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     users,
     access_tokens,
     mails,
-    reset_tokens
+    reset_tokens,
+    guesses
 );

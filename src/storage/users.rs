@@ -21,6 +21,7 @@ struct Row {
     created_at: At,
     password_changed_at: Option<At>,
     disabled_at: Option<At>,
+    password_must_change: bool,
 }
 
 impl From<&User> for Row {
@@ -35,6 +36,7 @@ impl From<&User> for Row {
             created_at: At(user.created_at),
             password_changed_at: user.password_changed_at.map(At),
             disabled_at: user.disabled_at.map(At),
+            password_must_change: user.password_must_change,
         }
     }
 }
@@ -56,6 +58,7 @@ impl TryFrom<Row> for User {
             created_at: row.created_at.0,
             password_changed_at: row.password_changed_at.map(Instant::from),
             disabled_at: row.disabled_at.map(Instant::from),
+            password_must_change: row.password_must_change,
         })
     }
 }
@@ -93,6 +96,22 @@ pub fn find_by_key(c: &mut AnyConnection, key: &str) -> Result<Option<User>> {
     row.map(User::try_from).transpose()
 }
 
+/// Finds a user by id and lets no other transaction concern the user's address until this one ends.
+pub fn lock(c: &mut AnyConnection, id: Uuid) -> Result<Option<User>> {
+    let mut found = find(c, id)?;
+    loop {
+        let Some(user) = found else {
+            return Ok(None);
+        };
+        let key = user.email.key();
+        c.serialise_on(key.as_str())?;
+        found = find(c, id)?; // it may have changed while we waited, even its address
+        if found.as_ref().is_some_and(|user| user.email.key() == key) {
+            return Ok(found);
+        }
+    }
+}
+
 /// Up to `limit` users in the order of their ids, after the given one.
 pub fn page(c: &mut AnyConnection, after: Option<Uuid>, limit: i64) -> Result<Vec<User>> {
     let after = after.unwrap_or_default();
@@ -117,9 +136,50 @@ pub fn set_password(
         .set((
             users::password_hash.eq(hash.as_str()),
             users::password_changed_at.eq(At(now)),
+            users::password_must_change.eq(false),
         ))
         .execute(c)?;
     Ok(changed == 1)
+}
+
+/// Sets any user's password in an administrator's name. Says whether there was such a user.
+pub fn set_chosen_password(
+    c: &mut AnyConnection,
+    id: Uuid,
+    hash: &PasswordHash,
+    now: Instant,
+) -> Result<bool> {
+    let changed = diesel::update(users::table.find(Id(id)))
+        .set((
+            users::password_hash.eq(hash.as_str()),
+            users::password_changed_at.eq(At(now)),
+            users::password_must_change.eq(true),
+        ))
+        .execute(c)?;
+    Ok(changed == 1)
+}
+
+/// Stores the same password in another form. The password has not changed, so nothing else does.
+pub fn replace_hash(c: &mut AnyConnection, id: Uuid, hash: &PasswordHash) -> Result<()> {
+    diesel::update(users::table.find(Id(id)))
+        .set(users::password_hash.eq(hash.as_str()))
+        .execute(c)?;
+    Ok(())
+}
+
+/// Stores the parts of a user that a `PATCH` may change; `Exists` when the address is taken.
+pub fn update(c: &mut AnyConnection, user: &User) -> Result<()> {
+    let row = Row::from(user);
+    diesel::update(users::table.find(row.id))
+        .set((
+            users::email.eq(row.email),
+            users::email_key.eq(row.email_key),
+            users::locale.eq(row.locale),
+            users::profile.eq(row.profile),
+            users::disabled_at.eq(row.disabled_at),
+        ))
+        .execute(c)?;
+    Ok(())
 }
 
 /// Switches a user off or on.

@@ -69,6 +69,7 @@ async fn add(app: &TestApp, email: &str) -> Result<(), AddUserError> {
     let new = NewUser {
         email: EmailAddress::parse(email).unwrap_or_else(|error| panic!("{email}: {error}")),
         password: None,
+        password_hash: None,
         locale: None,
         profile: serde_json::Map::new(),
     };

@@ -107,6 +107,8 @@ pub(crate) fn settings(database_url: &str, mail_url: &str) -> Settings {
             max_queued: 100_000,
         },
         token_lifetime: TimeDelta::hours(1),
+        session_lifetime: TimeDelta::hours(12),
+        interslice_client: None,
         recovery: RecoveryRules {
             lifetime: TimeDelta::hours(1),
             cooldown: TimeDelta::seconds(60),
@@ -282,7 +284,8 @@ impl TestApp {
     pub(crate) async fn user(&self, email: &str) -> uuid::Uuid {
         let new = NewUser {
             email: EmailAddress::parse(email).unwrap(),
-            password: Some(Password::parse(OLD_PASSWORD).unwrap()),
+            password: Some(Password::parse(OLD_PASSWORD).unwrap().into()),
+            password_hash: None,
             locale: None,
             profile: serde_json::Map::new(),
         };

@@ -98,6 +98,13 @@ both! {
             with(&bombs[0]),
             with(&bombs[1]),
             with(&"[".repeat(10_000)),
+            // A key twice: nobody may choose which one counts, at whatever depth, and whether or not it is asked for.
+            with(r#"1,"x":1"#),
+            with(r#"1,"\u0078":2"#),
+            with(r#"{"a":1,"a":2}"#),
+            with(r#"{"a":1,"\u0061":1}"#),
+            with(r#"{"a":null,"b":[],"a":{}}"#),
+            with(r#"[1,[{"a":{"b":1,"b":1}}]]"#),
         ] {
             let reply = send(&app, &token, "/v1/password/remind", JSON, &body).await;
             let shown = String::from_utf8_lossy(&body[..body.len().min(80)]).into_owned();
@@ -201,6 +208,7 @@ both! {
         for (content_type, body) in [
             (JSON, r#" {"x":{"email":"eve@example.com"},"y":[1,2.5e3],"email":"ann\u0040example.com","locale":null} "#),
             (JSON, r#"{"locale":"fr","z":"\ud83d\udd11","email":"ann@example.com"}"#),
+            (JSON, r#"{"email":"ann@example.com","x":[{"a":1},{"a":1}],"y":{"a":{"a":"a"},"x":1,"A":1}}"#),
             (FORM, "x=1&&email=ann%40example.com&locale=&y"),
         ] {
             assert_eq!(send(&app, &token, "/v1/password/remind", content_type, body).await.said(), "200 reminder_sent", "{body}");

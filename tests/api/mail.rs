@@ -47,6 +47,7 @@ pub(crate) async fn user_of_language(app: &TestApp, email: &str, locale: Option<
     let new = NewUser {
         email: EmailAddress::parse(email).unwrap(),
         password: None,
+        password_hash: None,
         locale: locale.map(|l| l.parse().unwrap()),
         profile: serde_json::Map::new(),
     };

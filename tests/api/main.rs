@@ -12,6 +12,7 @@ mod config;
 mod cors;
 mod delivery;
 mod delivery_crash;
+mod foreign_hashes;
 mod helpers;
 mod http;
 mod http_headers;

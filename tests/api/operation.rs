@@ -210,6 +210,7 @@ both! {
             let new = unforget::flows::users::NewUser {
                 email: unforget::domain::EmailAddress::parse(email).unwrap(),
                 password: None,
+                password_hash: None,
                 locale: None,
                 profile: serde_json::Map::new(),
             };

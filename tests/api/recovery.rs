@@ -130,6 +130,7 @@ impl TestApp {
         let new = NewUser {
             email: EmailAddress::parse(email).unwrap(),
             password: None,
+            password_hash: None,
             locale: None,
             profile: Map::new(),
         };

@@ -65,6 +65,7 @@ fn expected(backend: Backend) -> BTreeSet<Column> {
                 .and_then(|k| k.strip_suffix('>'));
             let name = match (inner.unwrap_or(kind), backend) {
                 ("Text", _) => "text",
+                ("Bool", _) => "boolean",
                 ("BigInt", _) | ("InstantSql", Backend::Sqlite) => "bigint",
                 ("Binary" | "UuidSql", Backend::Sqlite) => "blob",
                 ("Binary", Backend::Postgres) => "bytea",

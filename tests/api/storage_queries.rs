@@ -88,6 +88,7 @@ fn hot_queries(c: &mut AnyConnection) -> Result<(), StorageError> {
         profile: serde_json::Map::new(),
         created_at: now,
         password_changed_at: None,
+        password_must_change: false,
         disabled_at: None,
     };
     let mail = Mail {
@@ -114,7 +115,7 @@ fn hot_queries(c: &mut AnyConnection) -> Result<(), StorageError> {
     assert_eq!(access_tokens::purge(c, client, later, 10)?, 1);
     reset_tokens::find_live(c, &HashedToken::of("x"), now)?;
     assert!(reset_tokens::consume(c, &HashedToken::of("x"), now)?);
-    reset_tokens::delete_others(c, id, &HashedToken::of("x"))?;
+    reset_tokens::delete_unused(c, id)?;
     reset_tokens::delete(c, &HashedToken::of("y"))?;
     assert_eq!(reset_tokens::purge(c, later, 10)?, 1);
     link(c, &mail, id, "z")?;

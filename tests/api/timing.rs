@@ -138,6 +138,7 @@ async fn service(backend: Backend, count: usize) -> TestApp {
         profile: serde_json::Map::new(),
         created_at: now,
         password_changed_at: None,
+        password_must_change: false,
         disabled_at: None,
     };
     let insert = app

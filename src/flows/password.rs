@@ -1,0 +1,77 @@
+//! What every way of setting a password has in common: what it is judged by, and what ends with the old one.
+
+use super::Flows;
+use crate::domain::mail::{Mail, MailKind, NOTICE_LIFETIME};
+use crate::domain::{ClientId, Instant, Password, Refusal, User};
+use crate::entropy;
+use crate::hasher::HashError;
+use crate::storage::{
+    AnyConnection, Result as StorageResult, access_tokens, guesses, mails, reset_tokens,
+};
+
+/// A password that was sent twice, so that a typing error does not become the new one.
+#[derive(Debug)]
+pub struct Chosen {
+    /// The new password.
+    pub password: Password,
+    /// Whether a confirmation was sent that differs.
+    pub mismatch: bool,
+}
+
+impl From<Password> for Chosen {
+    fn from(password: Password) -> Self {
+        let mismatch = false; // it was sent once
+        Self { password, mismatch }
+    }
+}
+
+impl Flows {
+    /// Every reason to refuse a new password (bar P09). `about` is what is known of the account: its address.
+    pub(super) async fn judge(
+        &self,
+        chosen: &Chosen,
+        about: Option<&str>,
+    ) -> Result<Vec<Refusal>, HashError> {
+        let context = [about.unwrap_or_default()];
+        let mut reasons = self.judge_password(&chosen.password, &context).await?;
+        if chosen.mismatch {
+            reasons.push(Refusal::Mismatch);
+        }
+        Ok(reasons)
+    }
+}
+
+/// Ends all that came with an account's old standing: links, reset mails that wait, and user tokens (bar F14). A link that was
+/// used stays as a record until it expires.
+pub(super) fn end_access(c: &mut AnyConnection, user: &User, now: Instant) -> StorageResult<()> {
+    reset_tokens::delete_unused(c, user.id)?;
+    access_tokens::delete_of_user(c, user.id)?;
+    mails::cancel_resets(c, user.email.key().as_str(), now)
+}
+
+/// After a new password was set: ends all that came with the old one, forgets wrong guesses, and tells the user by mail
+/// (bar F14, F21).
+pub(super) fn finish(
+    c: &mut AnyConnection,
+    user: &User,
+    client_id: ClientId,
+    now: Instant,
+) -> StorageResult<()> {
+    end_access(c, user, now)?;
+    guesses::forget(c, user.email.key().as_str())?;
+    let changed = MailKind::PasswordChanged { user_id: user.id };
+    mails::insert(c, &notice(changed, Some(client_id), now))
+}
+
+/// A mail that tells a user what has happened.
+pub(super) fn notice(kind: MailKind, client_id: Option<ClientId>, now: Instant) -> Mail {
+    Mail {
+        id: entropy::id(now),
+        kind,
+        client_id,
+        locale: None,
+        created_at: now,
+        expires_at: now + NOTICE_LIFETIME,
+        attempts: 0,
+    }
+}

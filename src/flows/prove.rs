@@ -1,0 +1,87 @@
+//! Is this the user's password? Asked by verify, sessions and change; the guesses of all three are counted together.
+
+use chrono::TimeDelta;
+
+use super::Flows;
+use crate::domain::guessing::Guesses;
+use crate::domain::{EmailKey, Password, PasswordHash, User};
+use crate::hasher::{HashError, Verified};
+use crate::storage::{AnyConnection, StorageError, guesses, users};
+
+/// The longest password that is compared with a hash, in characters: what any policy allows (bar P13).
+const LONGEST: usize = 1024;
+
+/// Why it is not known to be the user's password.
+#[derive(Debug, thiserror::Error)]
+pub enum ProveError {
+    /// It is not, or there is no such account, or it is switched off, or it has no password: one answer for all (bar F24).
+    #[error("the address or the password is wrong")]
+    WrongCredentials,
+    /// Too many wrong ones in a row: come back after this time (bar F25).
+    #[error("too many wrong passwords")]
+    TooMany(TimeDelta),
+    /// No hash.
+    #[error(transparent)]
+    Hash(#[from] HashError),
+    /// No database.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+/// A user who has just shown to know the password.
+#[derive(Debug)]
+pub(super) struct Proven {
+    /// As the user was found, before the work.
+    pub(super) user: User,
+    /// What the hash is to be replaced by, when it is not one that we would make.
+    replacement: Option<PasswordHash>,
+}
+
+impl Flows {
+    /// Counts the try, then compares with no connection held. What may be done with the answer is decided by
+    /// `Proven::still_holds`, in the transaction that does it.
+    pub(super) async fn prove(
+        &self,
+        key: EmailKey,
+        password: Password,
+    ) -> Result<Proven, ProveError> {
+        let now = self.clock.now();
+        let counted = self.storage.write(move |c| {
+            c.serialise_on(key.as_str())?;
+            let counted = Guesses::admit(guesses::find(c, key.as_str())?, now)
+                .map_err(ProveError::TooMany)?;
+            guesses::store(c, key.as_str(), now, &counted)?;
+            Ok::<_, ProveError>(users::find_by_email(c, &key)?)
+        });
+        let user = counted.await?.filter(|user| user.disabled_at.is_none());
+        let stored = user.as_ref().and_then(|user| user.password_hash.clone());
+        let stored = stored.filter(|_| password.characters() <= LONGEST);
+        match (self.hasher.verify(password, stored).await?, user) {
+            (Verified::Yes(replacement), Some(user)) => Ok(Proven { user, replacement }),
+            _ => Err(ProveError::WrongCredentials),
+        }
+    }
+}
+
+impl Proven {
+    /// Whether the password is still the user's, now that this transaction is the only one that concerns the address. If so,
+    /// the failures before are forgotten, and a hash of another kind or cost is replaced by ours (bar P11).
+    pub(super) fn still_holds(&self, c: &mut AnyConnection) -> Result<(), ProveError> {
+        let key = self.user.email.key();
+        c.serialise_on(key.as_str())?;
+        let now = users::find_by_email(c, &key)?.filter(|user| {
+            // Not the hash: another caller with the same password may have replaced an imported one just now.
+            user.id == self.user.id
+                && user.disabled_at.is_none()
+                && user.password_changed_at == self.user.password_changed_at
+        });
+        if now.is_none() {
+            return Err(ProveError::WrongCredentials);
+        }
+        guesses::forget(c, key.as_str())?;
+        if let Some(hash) = &self.replacement {
+            users::replace_hash(c, self.user.id, hash)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,64 @@
+//! `PUT /v1/password`
+
+use actix_web::{HttpResponse, web};
+use serde_json::json;
+
+use super::auth::{Caller, Either, PasswordChange, SignedIn};
+use super::body::Body;
+use super::error::{ApiError, Problem};
+use super::fields::{Fields, FromFields, NewPassword};
+use crate::app::App;
+use crate::domain::{EmailAddress, Password};
+use crate::flows::change::Whose;
+use crate::texts::Language;
+
+pub(super) struct ChangeRequest {
+    /// Needed when an app calls; a user's token says who it is.
+    email: Option<Result<EmailAddress, ApiError>>,
+    old: Option<Password>,
+    new: NewPassword,
+}
+
+impl FromFields for ChangeRequest {
+    fn from_fields(fields: &Fields) -> Result<Self, ApiError> {
+        let old = fields.password("old_password")?;
+        let new = fields.new_password("password", "password_confirmation")?;
+        let email = fields.optional_text("email")?;
+        Ok(Self {
+            email: email
+                .map(|text| EmailAddress::parse(text).map_err(|_| ApiError::WrongCredentials)),
+            old,
+            new,
+        })
+    }
+}
+
+/// Sets a new password for a user who knows the old one.
+pub(super) async fn change(
+    caller: Either<SignedIn, Caller<PasswordChange>>,
+    app: web::Data<App>,
+    language: Language,
+    Body(request): Body<ChangeRequest>,
+) -> Result<HttpResponse, ApiError> {
+    let min_length = app.flows.policy.min_length;
+    let (actor, whose) = match caller {
+        Either::Left(user) => (user.actor, Ok(Whose::Subject(user.user_id))),
+        Either::Right(app) => {
+            let missing = ApiError::field("email", Problem::Missing);
+            let email = request.email.ok_or(missing)?;
+            (app.actor(), email.map(|email| Whose::Address(email.key())))
+        }
+    };
+    let new = request
+        .new
+        .map_err(|refusal| ApiError::WrongPassword(vec![refusal], min_length))?;
+    let old = request.old.ok_or(ApiError::WrongCredentials)?;
+    app.flows
+        .change_password(actor, whose?, old, new)
+        .await
+        .map_err(|error| ApiError::of_change(error, min_length))?;
+    Ok(HttpResponse::Ok().json(json!({
+        "status": "password_updated",
+        "success": language.text("password-updated"),
+    })))
+}
