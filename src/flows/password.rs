@@ -1,10 +1,8 @@
-//! What every way of setting a password has in common: what it is judged by, and what ends with the old one.
+//! What every way of setting a password has in common: what is chosen, and what ends with the old one.
 
-use super::Flows;
 use crate::domain::mail::{Mail, MailKind, NOTICE_LIFETIME};
-use crate::domain::{ClientId, Instant, Password, Refusal, User};
+use crate::domain::{ClientId, Instant, Password, User};
 use crate::entropy;
-use crate::hasher::HashError;
 use crate::storage::{
     AnyConnection, Result as StorageResult, access_tokens, guesses, mails, reset_tokens,
 };
@@ -22,22 +20,6 @@ impl From<Password> for Chosen {
     fn from(password: Password) -> Self {
         let mismatch = false; // it was sent once
         Self { password, mismatch }
-    }
-}
-
-impl Flows {
-    /// Every reason to refuse a new password (bar P09). `about` is what is known of the account: its address.
-    pub(super) async fn judge(
-        &self,
-        chosen: &Chosen,
-        about: Option<&str>,
-    ) -> Result<Vec<Refusal>, HashError> {
-        let context = [about.unwrap_or_default()];
-        let mut reasons = self.judge_password(&chosen.password, &context).await?;
-        if chosen.mismatch {
-            reasons.push(Refusal::Mismatch);
-        }
-        Ok(reasons)
     }
 }
 
