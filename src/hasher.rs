@@ -63,6 +63,11 @@ impl Hasher {
         }
     }
 
+    /// The cost of the hashes that are made here.
+    pub fn cost(&self) -> u32 {
+        self.cost
+    }
+
     /// Waits for a turn. What made the caller come may have changed meanwhile: look again before the work.
     pub async fn turn(&self) -> Result<Turn, HashError> {
         let admitted = Arc::clone(&self.admitted).try_acquire_owned();
