@@ -20,6 +20,7 @@ mod http_headers;
 mod http_json;
 mod http_wire;
 mod import;
+mod import_again;
 mod journey;
 mod language;
 mod limits;

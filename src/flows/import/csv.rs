@@ -14,6 +14,9 @@ use super::refused::Refused;
 /// More columns than any table has that makes sense here.
 const MAX_COLUMNS: usize = 1024;
 
+/// The texts of a record's columns.
+type Fields = Result<Vec<String>, Refused>;
+
 /// A CSV file, being read.
 pub(super) struct CsvRecords<R> {
     lines: Lines<R>,
@@ -80,7 +83,7 @@ impl<R: BufRead> CsvRecords<R> {
         Ok(Some(Record { line, fields }))
     }
 
-    fn next_fields(&mut self) -> io::Result<Option<(u64, Result<Vec<String>, Refused>)>> {
+    fn next_fields(&mut self) -> io::Result<Option<(u64, Fields)>> {
         loop {
             let Some(first) = self.lines.next()? else {
                 return Ok(None);
@@ -95,7 +98,7 @@ impl<R: BufRead> CsvRecords<R> {
             let number = first.number;
             let mut more = Vec::new();
             let fields = self.record(first, &mut more)?;
-            if fields.is_err() {
+            if matches!(fields, Err(Refused::Quotes | Refused::Columns(..))) {
                 self.lines.give_back(more);
             }
             return Ok(Some((number, fields)));
@@ -103,11 +106,7 @@ impl<R: BufRead> CsvRecords<R> {
     }
 
     /// Reads one record, with the further lines that it spans.
-    fn record(
-        &mut self,
-        mut line: Line,
-        more: &mut Vec<Line>,
-    ) -> io::Result<Result<Vec<String>, Refused>> {
+    fn record(&mut self, mut line: Line, more: &mut Vec<Line>) -> io::Result<Fields> {
         let (mut written, mut fields) = (0, 0);
         let mut place = Place::Start;
         self.parser.reset();
@@ -145,7 +144,7 @@ impl<R: BufRead> CsvRecords<R> {
         }
     }
 
-    fn texts(&self, written: usize, fields: usize) -> Result<Vec<String>, Refused> {
+    fn texts(&self, written: usize, fields: usize) -> Fields {
         let text = self.output.get(..written).unwrap_or_default();
         let text = std::str::from_utf8(text).map_err(|_| Refused::NotUtf8)?;
         let ends = self.ends.get(..fields).unwrap_or_default();
