@@ -67,6 +67,11 @@ impl Hasher {
         }
     }
 
+    /// The cost of the hashes that are made here.
+    pub fn cost(&self) -> u32 {
+        self.cost
+    }
+
     /// Waits for a turn. What made the caller come may have changed meanwhile: look again before the work.
     pub async fn turn(&self) -> Result<Turn, HashError> {
         let admitted = Arc::clone(&self.admitted).try_acquire_owned();
@@ -147,7 +152,9 @@ impl Turn {
                 Verified::No
             }
             Some(stored) if !stored.verify(password) => Verified::No,
-            Some(stored) if stored.is_current(self.cost) => Verified::Yes(None),
+            Some(stored) if stored.is_current(self.cost) && !stored.cuts(password) => {
+                Verified::Yes(None)
+            }
             Some(_) => Verified::Yes(Some(self.compute(password)?)),
         })
     }

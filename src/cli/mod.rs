@@ -7,6 +7,8 @@ mod mail;
 mod output;
 mod serve;
 mod user;
+mod user_export;
+mod user_import;
 
 use std::path::PathBuf;
 use std::process::ExitCode;

@@ -35,6 +35,11 @@ pub(super) fn complain(error: &dyn std::fmt::Display) {
     let _closed = writeln!(stderr(), "unforget: {line}");
 }
 
+/// Prints a remark on standard error.
+pub(super) fn note(text: &str) {
+    let _closed = writeln!(stderr(), "{text}");
+}
+
 /// Lays rows out in columns.
 pub(super) fn table(rows: &[Vec<String>]) -> String {
     let columns = rows.first().map_or(0, Vec::len);

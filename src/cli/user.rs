@@ -9,6 +9,8 @@ use zeroize::Zeroizing;
 use super::CliError;
 use super::client::time;
 use super::output::{Output, table};
+use super::user_export::{self, ExportArguments};
+use super::user_import::{self, ImportArguments};
 use crate::domain::{EmailAddress, Locale, Password, User};
 use crate::flows::Flows;
 use crate::flows::users::{NewUser, UserRef};
@@ -40,6 +42,10 @@ pub(super) enum UserCommand {
     },
     /// List every account
     List,
+    /// Take accounts over from a file: email, password_hash, locale; all else is kept as their profile
+    Import(ImportArguments),
+    /// Write every account, with its password hash, into a file that `import` reads
+    Export(ExportArguments),
     /// Switch an account off: no mail, no reset, its tokens and links end at once
     Disable {
         /// An id or an e-mail address
@@ -90,6 +96,8 @@ pub(super) async fn execute(
             Ok(output.data(&value(&user), || show(&user))?)
         }
         UserCommand::List => list(flows, output).await,
+        UserCommand::Import(arguments) => user_import::execute(&arguments, flows, output).await,
+        UserCommand::Export(arguments) => user_export::execute(&arguments, flows, output).await,
         UserCommand::Disable { user } => report(
             flows.disable_user(point(&user)?, true).await?,
             "disabled",
@@ -202,7 +210,7 @@ fn show(user: &User) -> String {
         row("created_at", time(user.created_at)),
         row(
             "password_changed_at",
-            or(user.password_changed_at.map(time), "(no password)"),
+            or(user.password_changed_at.map(time), "(not set here)"),
         ),
         row("disabled_at", or(user.disabled_at.map(time), "(enabled)")),
     ])

@@ -5,7 +5,7 @@ use uuid::Uuid;
 use super::{EmailAddress, Instant, Locale, PasswordHash};
 
 /// An end user.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct User {
     /// UUIDv7.
     pub id: Uuid,

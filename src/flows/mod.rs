@@ -5,6 +5,7 @@ pub mod change;
 pub mod check;
 pub mod clients;
 pub mod deliver;
+pub mod import;
 pub mod judge;
 pub mod mails;
 pub mod page;

@@ -27,7 +27,7 @@ pub struct UuidSql;
 pub struct InstantSql;
 
 /// A UUID on its way to or from a column.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, AsExpression, FromSqlRow)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, AsExpression, FromSqlRow)]
 #[diesel(sql_type = UuidSql)]
 pub struct Id(pub Uuid);
 

@@ -12,6 +12,7 @@ mod migrations;
 mod pool;
 pub mod reset_tokens;
 mod schema;
+pub mod user_batches;
 pub mod users;
 
 use std::sync::Arc;

@@ -11,17 +11,17 @@ use crate::domain::{EmailAddress, EmailKey, Instant, PasswordHash, User};
 
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = users)]
-struct Row {
-    id: Id,
-    email: String,
-    email_key: String,
-    password_hash: Option<String>,
-    locale: Option<String>,
-    profile: String,
-    created_at: At,
-    password_changed_at: Option<At>,
-    disabled_at: Option<At>,
-    password_must_change: bool,
+pub(super) struct Row {
+    pub(super) id: Id,
+    pub(super) email: String,
+    pub(super) email_key: String,
+    pub(super) password_hash: Option<String>,
+    pub(super) locale: Option<String>,
+    pub(super) profile: String,
+    pub(super) created_at: At,
+    pub(super) password_changed_at: Option<At>,
+    pub(super) disabled_at: Option<At>,
+    pub(super) password_must_change: bool,
 }
 
 impl From<&User> for Row {

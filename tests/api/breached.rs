@@ -6,7 +6,7 @@ use serde_json::json;
 use sha1::{Digest, Sha1};
 
 use crate::both;
-use crate::helpers::{APP, Backend, Database, Program, TestApp};
+use crate::helpers::{APP, Backend, Database, OLD_PASSWORD, Program, Reply, TestApp};
 use crate::recovery::{RESET, assert_refused, wrong_password};
 
 const ANN: &str = "ann@example.com";
@@ -55,6 +55,25 @@ both! {
         // Others that look like it are not on the list.
         assert_eq!(app.reset(&token, ANN, &link, "Violet umbrella").await.said(), "200 password_reset");
         assert!(app.password_is(ANN, "Violet umbrella").await);
+    }
+
+    async fn p10_every_way_to_set_a_password_asks_the_list(backend: Backend) {
+        let folder = tempfile::tempdir().unwrap();
+        let list = list(folder.path(), &["violet umbrella"]);
+        let (app, _) = app(backend, list).await;
+        let id = app.stored_user(ANN).await.id;
+        let token = app.token("password:change users:resetPassword users:write").await;
+        let new = "violet umbrella";
+        for (method, path, body) in [
+            ("PUT", "/v1/password".to_owned(), json!({"email": ANN, "old_password": OLD_PASSWORD, "password": new})),
+            ("PUT", format!("/v1/users/{id}/password"), json!({"password": new})),
+            ("POST", "/v1/users".to_owned(), json!({"email": "bob@example.com", "password": new})),
+        ] {
+            let request = app.request(method, &path).bearer_auth(&token).json(&body);
+            let reply = Reply::of(request.send().await.unwrap()).await;
+            assert_refused(&reply, 400, &wrong_password(&["breached"], 6), &path);
+        }
+        assert!(app.password_is(ANN, OLD_PASSWORD).await);
     }
 
     async fn p10_while_the_list_cannot_be_read_no_password_is_taken(backend: Backend) {
