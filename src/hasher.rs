@@ -11,8 +11,8 @@ use crate::{clock, entropy, telemetry};
 
 /// How many callers may wait: about seven seconds of work for two cores at cost 12.
 const WAITING: usize = 64;
-/// What the costliest hash that is accepted takes, in hashes of our own.
-const COSTLIEST: u32 = 4;
+/// What the costliest hash that is accepted takes, in hashes of our own at the default cost: four, and one for the noise.
+const COSTLIEST: u32 = 5;
 
 /// Hashes passwords.
 pub struct Hasher {
@@ -23,10 +23,19 @@ pub struct Hasher {
     refusal: Arc<OnceLock<Duration>>,
 }
 
+/// A place among those who are running or waiting.
+#[derive(Debug)]
+pub struct Place {
+    cost: u32,
+    running: Arc<Semaphore>,
+    refusal: Arc<OnceLock<Duration>>,
+    admitted: Arc<OwnedSemaphorePermit>,
+}
+
 /// Leave to hash one password, now. It ends with the work and not with whoever waits for it.
 pub struct Turn {
     cost: u32,
-    _places: (OwnedSemaphorePermit, OwnedSemaphorePermit),
+    _places: (Arc<OwnedSemaphorePermit>, OwnedSemaphorePermit),
 }
 
 /// What a stored hash says about a password.
@@ -34,8 +43,9 @@ pub struct Turn {
 pub enum Verified {
     /// It is of another password, or there is none.
     No,
-    /// It is of this password. A hash of another kind or cost than ours is to be replaced by this one (bar P11).
-    Yes(Option<PasswordHash>),
+    /// It is of this password. A hash that we would not make of it is to be replaced by this one (bar P11, P04). The place can
+    /// be used again.
+    Yes(Option<PasswordHash>, Place),
 }
 
 /// Why there is no hash.
@@ -63,27 +73,43 @@ impl Hasher {
         }
     }
 
+    /// A place, if there is one left.
+    pub fn place(&self) -> Result<Place, HashError> {
+        let admitted = Arc::clone(&self.admitted).try_acquire_owned();
+        Ok(Place {
+            cost: self.cost,
+            running: Arc::clone(&self.running),
+            refusal: Arc::clone(&self.refusal),
+            admitted: Arc::new(admitted.map_err(|_| HashError::Busy)?),
+        })
+    }
+
     /// Waits for a turn. What made the caller come may have changed meanwhile: look again before the work.
     pub async fn turn(&self) -> Result<Turn, HashError> {
-        let admitted = Arc::clone(&self.admitted).try_acquire_owned();
-        let admitted = admitted.map_err(|_| HashError::Busy)?;
-        let running = Arc::clone(&self.running).acquire_owned().await;
-        let running = running.map_err(|_| HashError::Busy)?;
-        Ok(Turn {
-            cost: self.cost,
-            _places: (admitted, running),
-        })
+        self.place()?.turn().await
     }
 
     /// Waits for a turn and hashes.
     pub async fn hash(&self, password: Password) -> Result<PasswordHash, HashError> {
         self.turn().await?.hash(password).await
     }
+}
+
+impl Place {
+    /// Waits for a turn.
+    pub async fn turn(&self) -> Result<Turn, HashError> {
+        let running = Arc::clone(&self.running).acquire_owned().await;
+        let running = running.map_err(|_| HashError::Busy)?;
+        Ok(Turn {
+            cost: self.cost,
+            _places: (Arc::clone(&self.admitted), running),
+        })
+    }
 
     /// Waits for a turn and compares. Without a hash to compare with, bcrypt runs all the same; and every refusal takes as
     /// long as the costliest hash, or a multiple of that, so that time tells nothing about the account (bar F23, F24).
     pub async fn verify(
-        &self,
+        self,
         password: Password,
         stored: Option<PasswordHash>,
     ) -> Result<Verified, HashError> {
@@ -92,14 +118,16 @@ impl Hasher {
         let refusal = Arc::clone(&self.refusal);
         let work = move || turn.compare(&password, stored, &refusal);
         let compared = telemetry::blocking(work).await;
-        let (verified, refusal) =
+        let (compared, refusal) =
             compared.map_err(|error| HashError::Failed(error.to_string()))??;
-        if matches!(verified, Verified::No) {
-            let (spent, slot) = (started.elapsed().as_nanos(), refusal.as_nanos().max(1));
-            let rest = u64::try_from(slot - spent % slot).unwrap_or_default();
-            tokio::time::sleep(Duration::from_nanos(rest)).await;
+        if let Some(replacement) = compared {
+            return Ok(Verified::Yes(replacement, self));
         }
-        Ok(verified)
+        drop(self); // others need not wait for this one to be told
+        let (spent, slot) = (started.elapsed().as_nanos(), refusal.as_nanos().max(1));
+        let rest = u64::try_from(slot - spent % slot).unwrap_or_default();
+        tokio::time::sleep(Duration::from_nanos(rest)).await;
+        Ok(Verified::No)
     }
 }
 
@@ -116,12 +144,13 @@ impl Turn {
             .map_err(|error| HashError::Failed(error.to_string()))
     }
 
+    /// Nothing when the password is wrong; else what is to replace the hash, if anything. And how long a refusal takes.
     fn compare(
         &self,
         password: &Password,
         stored: Option<PasswordHash>,
         refusal: &OnceLock<Duration>,
-    ) -> Result<(Verified, Duration), HashError> {
+    ) -> Result<(Option<Option<PasswordHash>>, Duration), HashError> {
         let refusal = match refusal.get() {
             Some(measured) => *measured,
             None => {
@@ -130,15 +159,15 @@ impl Turn {
                 *refusal.get_or_init(|| started.elapsed() * COSTLIEST)
             }
         };
-        let verified = match stored {
+        let compared = match stored {
             None => {
                 self.compute(password)?;
-                Verified::No
+                None
             }
-            Some(stored) if !stored.verify(password) => Verified::No,
-            Some(stored) if stored.is_current(self.cost) => Verified::Yes(None),
-            Some(_) => Verified::Yes(Some(self.compute(password)?)),
+            Some(stored) if !stored.verify(password) => None,
+            Some(stored) if stored.is_current(self.cost) && !stored.cuts(password) => Some(None),
+            Some(_) => Some(Some(self.compute(password)?)),
         };
-        Ok((verified, refusal))
+        Ok((compared, refusal))
     }
 }
