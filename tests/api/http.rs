@@ -7,11 +7,17 @@ use crate::both;
 use crate::helpers::{APP, Backend, Reply, TestApp};
 
 /// Every path that there is, with its methods.
-pub(crate) const PATHS: [(&str, &str); 6] = [
+pub(crate) const PATHS: [(&str, &str); 12] = [
     ("/oauth/token", "POST"),
     ("/v1/password/remind", "POST"),
     ("/v1/password/check", "POST"),
     ("/v1/password/reset", "POST"),
+    ("/v1/password/verify", "POST"),
+    ("/v1/password", "PUT"),
+    ("/v1/sessions", "POST"),
+    ("/v1/users", "GET, HEAD, POST"),
+    ("/v1/users/x", "GET, HEAD, PATCH, DELETE"),
+    ("/v1/users/x/password", "PUT"),
     ("/health/live", "GET, HEAD"),
     ("/health/ready", "GET, HEAD"),
 ];
