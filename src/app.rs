@@ -5,6 +5,7 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 use ipnet::IpNet;
 
+use crate::domain::ClientId;
 use crate::flows::Flows;
 use crate::oauth::KnownClients;
 
@@ -22,6 +23,8 @@ pub struct App {
     pub trusted_proxies: Arc<Vec<IpNet>>,
     /// The web origins whose scripts may call.
     pub cors_origins: Vec<String>,
+    /// The client on whose behalf the page asks for mails; none when it does not.
+    pub page_client: Option<ClientId>,
     /// How often one may call; none when limits are off.
     pub limits: Option<LimitRules>,
 }
@@ -33,6 +36,8 @@ pub struct LimitRules {
     pub token: Rate,
     /// For each client, on the API.
     pub api: Rate,
+    /// For each address, on what the page sends.
+    pub page: Rate,
 }
 
 /// A bucket that holds `burst` calls and gets `per_minute` new ones a minute.

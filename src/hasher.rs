@@ -1,7 +1,8 @@
 //! The one gate before bcrypt: as many at once as there are cores, a bounded number of callers in waiting, the rest told to
 //! come back (bar P12). No database connection is held meanwhile.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -11,30 +12,34 @@ use crate::{clock, entropy, telemetry};
 
 /// How many callers may wait: about seven seconds of work for two cores at cost 12.
 const WAITING: usize = 64;
-/// What the costliest hash that is accepted takes, in hashes of our own at the default cost: four, and one for the noise.
-const COSTLIEST: u32 = 5;
+/// What the costliest hash that is accepted takes, in hashes of our own of cost 12: four, and room for a busy machine.
+const COSTLIEST: u64 = 6;
 
 /// Hashes passwords.
 pub struct Hasher {
     cost: u32,
     running: Arc<Semaphore>,
     admitted: Arc<Semaphore>,
-    /// How long a refusal takes: measured at the first verification.
-    refusal: Arc<OnceLock<Duration>>,
+    fastest: Arc<Fastest>,
 }
+
+/// The least time that a hash of our own has taken, in nanoseconds: what it takes when the machine has nothing else to do.
+#[derive(Debug)]
+struct Fastest(AtomicU64);
 
 /// A place among those who are running or waiting.
 #[derive(Debug)]
 pub struct Place {
     cost: u32,
+    fastest: Arc<Fastest>,
     running: Arc<Semaphore>,
-    refusal: Arc<OnceLock<Duration>>,
     admitted: Arc<OwnedSemaphorePermit>,
 }
 
 /// Leave to hash one password, now. It ends with the work and not with whoever waits for it.
 pub struct Turn {
     cost: u32,
+    fastest: Arc<Fastest>,
     _places: (Arc<OwnedSemaphorePermit>, OwnedSemaphorePermit),
 }
 
@@ -69,7 +74,7 @@ impl Hasher {
             cost,
             running: Arc::new(Semaphore::new(parallel)),
             admitted: Arc::new(Semaphore::new(parallel + WAITING)),
-            refusal: Arc::default(),
+            fastest: Arc::new(Fastest(AtomicU64::new(u64::MAX))),
         }
     }
 
@@ -78,8 +83,8 @@ impl Hasher {
         let admitted = Arc::clone(&self.admitted).try_acquire_owned();
         Ok(Place {
             cost: self.cost,
+            fastest: Arc::clone(&self.fastest),
             running: Arc::clone(&self.running),
-            refusal: Arc::clone(&self.refusal),
             admitted: Arc::new(admitted.map_err(|_| HashError::Busy)?),
         })
     }
@@ -102,6 +107,7 @@ impl Place {
         let running = running.map_err(|_| HashError::Busy)?;
         Ok(Turn {
             cost: self.cost,
+            fastest: Arc::clone(&self.fastest),
             _places: (Arc::clone(&self.admitted), running),
         })
     }
@@ -115,19 +121,35 @@ impl Place {
     ) -> Result<Verified, HashError> {
         let turn = self.turn().await?;
         let started = clock::monotonic();
-        let refusal = Arc::clone(&self.refusal);
-        let work = move || turn.compare(&password, stored, &refusal);
-        let compared = telemetry::blocking(work).await;
-        let (compared, refusal) =
-            compared.map_err(|error| HashError::Failed(error.to_string()))??;
-        if let Some(replacement) = compared {
+        let compared = telemetry::blocking(move || turn.compare(&password, stored)).await;
+        if let Right(replacement) = compared.map_err(|e| HashError::Failed(e.to_string()))?? {
             return Ok(Verified::Yes(replacement, self));
         }
-        drop(self); // others need not wait for this one to be told
-        let (spent, slot) = (started.elapsed().as_nanos(), refusal.as_nanos().max(1));
-        let rest = u64::try_from(slot - spent % slot).unwrap_or_default();
-        tokio::time::sleep(Duration::from_nanos(rest)).await;
+        let fastest = Arc::clone(&self.fastest);
+        drop(self); // who is refused waits without a place
+        tokio::time::sleep(fastest.rest_of_refusal(started.elapsed())).await;
         Ok(Verified::No)
+    }
+}
+
+/// How a password compares: `Right` with what is to replace the hash, if anything.
+enum Compared {
+    Wrong,
+    Right(Option<PasswordHash>),
+}
+use Compared::{Right, Wrong};
+
+impl Fastest {
+    fn saw(&self, taken: Duration) {
+        let taken = u64::try_from(taken.as_nanos()).unwrap_or(u64::MAX);
+        self.0.fetch_min(taken, Ordering::Relaxed);
+    }
+
+    /// What is left until the next multiple of the time that the costliest hash takes.
+    fn rest_of_refusal(&self, spent: Duration) -> Duration {
+        let slot = self.0.load(Ordering::Relaxed).saturating_mul(COSTLIEST);
+        let spent = u64::try_from(spent.as_nanos()).unwrap_or(u64::MAX);
+        Duration::from_nanos(slot - spent % slot.max(1))
     }
 }
 
@@ -140,34 +162,29 @@ impl Turn {
     }
 
     fn compute(&self, password: &Password) -> Result<PasswordHash, HashError> {
-        PasswordHash::compute(password, self.cost, entropy::bytes())
-            .map_err(|error| HashError::Failed(error.to_string()))
+        let started = clock::monotonic();
+        let hash = PasswordHash::compute(password, self.cost, entropy::bytes())
+            .map_err(|error| HashError::Failed(error.to_string()));
+        self.fastest.saw(started.elapsed());
+        hash
     }
 
-    /// Nothing when the password is wrong; else what is to replace the hash, if anything. And how long a refusal takes.
     fn compare(
         &self,
         password: &Password,
         stored: Option<PasswordHash>,
-        refusal: &OnceLock<Duration>,
-    ) -> Result<(Option<Option<PasswordHash>>, Duration), HashError> {
-        let refusal = match refusal.get() {
-            Some(measured) => *measured,
-            None => {
-                let started = clock::monotonic();
-                self.compute(password)?;
-                *refusal.get_or_init(|| started.elapsed() * COSTLIEST)
-            }
-        };
-        let compared = match stored {
+    ) -> Result<Compared, HashError> {
+        if self.fastest.0.load(Ordering::Relaxed) == u64::MAX {
+            self.compute(password)?; // the first one: there is no measure yet
+        }
+        Ok(match stored {
             None => {
                 self.compute(password)?;
-                None
+                Wrong
             }
-            Some(stored) if !stored.verify(password) => None,
-            Some(stored) if stored.is_current(self.cost) && !stored.cuts(password) => Some(None),
-            Some(_) => Some(Some(self.compute(password)?)),
-        };
-        Ok((compared, refusal))
+            Some(stored) if !stored.verify(password) => Wrong,
+            Some(stored) if stored.is_current(self.cost) && !stored.cuts(password) => Right(None),
+            Some(_) => Right(Some(self.compute(password)?)),
+        })
     }
 }

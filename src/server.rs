@@ -109,9 +109,11 @@ pub fn start(settings: &Settings, clock: Clock) -> Result<Running, ServerError> 
         https: settings.public_url.starts_with("https:"),
         trusted_proxies: Arc::new(settings.trusted_proxies.clone()),
         cors_origins: settings.cors_origins.clone(),
+        page_client: settings.page_client.clone(),
         limits: settings.limits.map(|limits| LimitRules {
             token: rate(limits.token_per_minute, limits.token_burst),
             api: rate(limits.api_per_minute, limits.api_burst),
+            page: rate(limits.page_per_minute, limits.page_burst),
         }),
     });
     let limits = Limits::new(&app);
@@ -124,7 +126,7 @@ pub fn start(settings: &Settings, clock: Clock) -> Result<Running, ServerError> 
             .wrap(cors)
             .wrap(from_fn(http::edge))
             .app_data(web::Data::from(Arc::clone(&app)))
-            .configure(move |config| http::routes(config, &limits))
+            .configure(move |config| http::routes(config, &app, &limits))
     })
     .workers(settings.workers)
     .client_request_timeout(HEAD_PATIENCE)

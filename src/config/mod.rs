@@ -2,6 +2,7 @@
 //! wrong is named at once, not only the first.
 
 mod reader;
+mod values;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -9,11 +10,11 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use ipnet::IpNet;
-use url::{Host, Url};
 
 use crate::domain::recovery::RecoveryRules;
 use crate::domain::{ClientId, DatabaseUrl, MailUrl, PasswordPolicy, Sender};
 use reader::Reader;
+use values::{boolean, client_id, duration, list, network, number, origin, public_url};
 
 /// The effective configuration.
 #[derive(Debug, Clone)]
@@ -48,6 +49,8 @@ pub struct Settings {
     pub trusted_proxies: Vec<IpNet>,
     /// `http.cors_origins`: web origins whose scripts may call; `*` for all.
     pub cors_origins: Vec<String>,
+    /// `page.client`: the client on whose behalf `/forgot` asks for mails; without one there is no such page.
+    pub page_client: Option<ClientId>,
     /// `auto_migrate`: whether a database that is not up to date is brought up to date.
     pub auto_migrate: bool,
     /// `workers`: threads that answer requests.
@@ -82,6 +85,10 @@ pub struct LimitSettings {
     pub api_per_minute: u32,
     /// `limits.api_burst`
     pub api_burst: u32,
+    /// `limits.page_per_minute`: for each address, on what the page sends.
+    pub page_per_minute: u32,
+    /// `limits.page_burst`
+    pub page_burst: u32,
 }
 
 /// What is wrong with the configuration: everything, in one line.
@@ -163,8 +170,11 @@ impl Settings {
         let token_burst = r.take("limits.token_burst", "30", number(1, 1_000_000));
         let api_per_minute = r.take("limits.api_per_minute", "600", number(1, 1_000_000));
         let api_burst = r.take("limits.api_burst", "100", number(1, 1_000_000));
+        let page_per_minute = r.take("limits.page_per_minute", "30", number(1, 1_000_000));
+        let page_burst = r.take("limits.page_burst", "20", number(1, 1_000_000));
         let trusted_proxies = r.take("http.trusted_proxies", "", list(network));
         let cors_origins = r.take("http.cors_origins", "", list(origin));
+        let page_client = r.take("page.client", "", client_id);
         let auto_migrate = r.take("auto_migrate", "true", boolean);
         let workers = r.take("workers", &cores.to_string(), number(1, 1024));
         let (mut problems, shown) = r.finish();
@@ -209,9 +219,12 @@ impl Settings {
                     token_burst: token_burst?,
                     api_per_minute: api_per_minute?,
                     api_burst: api_burst?,
+                    page_per_minute: page_per_minute?,
+                    page_burst: page_burst?,
                 }),
                 trusted_proxies: trusted_proxies?,
                 cors_origins: cors_origins?,
+                page_client: page_client?,
                 auto_migrate: auto_migrate?,
                 workers: workers?,
                 shown,
@@ -226,100 +239,3 @@ impl Settings {
 }
 
 const DAY: i64 = 24 * 3600;
-
-fn number<T: TryFrom<u32>>(least: u32, most: u32) -> impl Fn(&str) -> Result<T, String> {
-    move |text| {
-        let number = text.parse().ok().filter(|n| (least..=most).contains(n));
-        let number = number.and_then(|n| T::try_from(n).ok());
-        number.ok_or_else(|| format!("must be a whole number from {least} to {most}"))
-    }
-}
-
-/// A duration such as `90s`, `15m` or `1h 30m`, within bounds in seconds.
-fn duration(least: i64, most: i64) -> impl Fn(&str) -> Result<TimeDelta, String> {
-    move |text| {
-        let parsed = humantime::parse_duration(text)
-            .ok()
-            .and_then(|d| TimeDelta::from_std(d).ok());
-        let bounded = parsed.filter(|d| (least..=most).contains(&d.num_seconds()));
-        let say =
-            |seconds: i64| humantime::format_duration(Duration::from_secs(seconds.unsigned_abs()));
-        bounded.ok_or_else(|| {
-            format!(
-                "must be a duration such as 90s, 15m or 1h, from {} to {}",
-                say(least),
-                say(most)
-            )
-        })
-    }
-}
-
-/// The id of a client, or nothing.
-fn client_id(text: &str) -> Result<Option<ClientId>, &'static str> {
-    match text {
-        "" => Ok(None),
-        text if text.bytes().all(|b| b.is_ascii_graphic()) => Ok(Some(ClientId::new(text))),
-        _ => Err("must be a client's id"),
-    }
-}
-
-fn boolean(text: &str) -> Result<bool, &'static str> {
-    text.parse().map_err(|_| "must be true or false")
-}
-
-fn list<T>(
-    item: fn(&str) -> Result<T, &'static str>,
-) -> impl Fn(&str) -> Result<Vec<T>, &'static str> {
-    move |text| {
-        text.split(',')
-            .map(str::trim)
-            .filter(|part| !part.is_empty())
-            .map(item)
-            .collect()
-    }
-}
-
-fn network(text: &str) -> Result<IpNet, &'static str> {
-    let address = text.parse::<std::net::IpAddr>().map(IpNet::from);
-    address
-        .or_else(|_| text.parse())
-        .map_err(|_| "must list addresses or networks such as 10.0.0.0/8")
-}
-
-fn origin(text: &str) -> Result<String, &'static str> {
-    let url = Url::parse(text)
-        .ok()
-        .filter(|url| url.origin().ascii_serialization() == text);
-    if text == "*" || url.is_some() {
-        Ok(text.to_owned())
-    } else {
-        Err("must list origins such as https://app.example.com, or be *")
-    }
-}
-
-/// Links carry reset tokens, so they lead to https, or to this machine.
-fn public_url(text: &str) -> Result<String, &'static str> {
-    let url = Url::parse(text).map_err(|_| "must be an absolute URL")?;
-    let loopback = match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(Host::Ipv6(ip)) => ip.is_loopback(),
-        None => return Err("must be an absolute URL"),
-    };
-    match url.scheme() {
-        "https" => {}
-        "http" if loopback => {}
-        "http" => {
-            return Err("must be https, for links carry reset tokens (http only for localhost)");
-        }
-        _ => return Err("must be an https URL"),
-    }
-    if url.query().is_some()
-        || url.fragment().is_some()
-        || !url.username().is_empty()
-        || url.password().is_some()
-    {
-        return Err("must have no user, query or fragment");
-    }
-    Ok(text.trim_end_matches('/').to_owned())
-}

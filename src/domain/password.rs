@@ -9,38 +9,39 @@ use zeroize::Zeroizing;
 /// A password in clear, in NFC (bar P06), without U+0000 (bar P05). It cannot be printed, and its memory is wiped.
 pub struct Password(Zeroizing<String>);
 
-/// Why a password is refused. The names are part of the contract.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Refusal {
-    /// Fewer characters than the policy asks for.
-    TooShort,
-    /// More characters than the policy allows.
-    TooLong,
-    /// One that everybody tries first: a list word, a sequence, a repetition.
-    Common,
-    /// On the list of passwords that others have lost (bar P10).
-    Breached,
-    /// Holds the account's name or the service's.
-    Context,
-    /// The confirmation differs.
-    Mismatch,
-    /// U+0000, at which other bcrypts stop reading.
-    ForbiddenCharacter,
+macro_rules! refusals {
+    ($($(#[$doc:meta])* $variant:ident = $name:literal,)+) => {
+        /// Why a password is refused. The names are part of the contract.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Refusal { $($(#[$doc])* $variant,)+ }
+
+        impl Refusal {
+            /// Every reason there is.
+            pub const ALL: &'static [Refusal] = &[$(Refusal::$variant,)+];
+
+            /// The word in `reasons`.
+            pub fn name(self) -> &'static str {
+                match self { $(Refusal::$variant => $name,)+ }
+            }
+        }
+    };
 }
 
-impl Refusal {
-    /// The word in `reasons`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::TooShort => "too_short",
-            Self::TooLong => "too_long",
-            Self::Common => "common",
-            Self::Breached => "breached",
-            Self::Context => "context",
-            Self::Mismatch => "mismatch",
-            Self::ForbiddenCharacter => "forbidden_character",
-        }
-    }
+refusals! {
+    /// Fewer characters than the policy asks for.
+    TooShort = "too_short",
+    /// More characters than the policy allows.
+    TooLong = "too_long",
+    /// One that everybody tries first: a list word, a sequence, a repetition.
+    Common = "common",
+    /// On the list of passwords that others have lost (bar P10).
+    Breached = "breached",
+    /// Holds the account's name or the service's.
+    Context = "context",
+    /// The confirmation differs.
+    Mismatch = "mismatch",
+    /// U+0000, at which other bcrypts stop reading.
+    ForbiddenCharacter = "forbidden_character",
 }
 
 impl Password {

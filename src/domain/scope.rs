@@ -4,10 +4,10 @@ use std::fmt;
 use std::str::FromStr;
 
 macro_rules! scopes {
-    ($($(#[$doc:meta])* $variant:ident = $name:literal,)+) => {
+    ($(#[doc = $about:literal] $variant:ident = $name:literal,)+) => {
         /// One permission of an application token (RFC 6749 section 3.3: case-sensitive).
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub enum Scope { $($(#[$doc])* $variant,)+ }
+        pub enum Scope { $(#[doc = $about] $variant,)+ }
 
         impl Scope {
             /// Every scope there is, in the order in which they are shown.
@@ -16,6 +16,11 @@ macro_rules! scopes {
             /// The name on the wire.
             pub fn name(self) -> &'static str {
                 match self { $(Scope::$variant => $name,)+ }
+            }
+
+            /// What it lets an application do.
+            pub fn about(self) -> &'static str {
+                match self { $(Scope::$variant => $about.trim_ascii(),)+ }
             }
         }
     };

@@ -7,6 +7,7 @@ pub mod clients;
 pub mod deliver;
 pub mod judge;
 pub mod mails;
+pub mod page;
 pub mod password;
 mod prove;
 pub mod purge;

@@ -31,7 +31,9 @@ impl<T: FromFields + 'static> FromRequest for Body<T> {
             let bytes = read(&request, payload).await?;
             let fields = Fields::parse(format, &bytes)?;
             let body = T::from_fields(&fields)?;
-            fields.require_unique_names()?;
+            if format == Format::Json {
+                fields.require_unique_names()?;
+            }
             Ok(Self(body))
         })
     }

@@ -55,7 +55,8 @@ impl Fields {
         }
     }
 
-    /// Refuses a repeated name that nobody asked for. One that is asked for was refused by name.
+    /// Refuses a repeated name that nobody asked for. One that is asked for was refused by name. For JSON, where an object with
+    /// a key twice means nothing (RFC 8259 section 4); forms repeat names for lists.
     pub(super) fn require_unique_names(&self) -> Result<(), ApiError> {
         let mut seen = HashSet::new();
         let unique = self.0.iter().all(|(name, _)| seen.insert(name));

@@ -1,4 +1,4 @@
-//! How often one may call: a bucket for each address at the token endpoint, for each client at the API.
+//! How often one may call: a bucket for each address at the token endpoint and at the page, for each client at the API.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use actix_governor::{Governor, GovernorConfig, GovernorConfigBuilder, KeyExtract
 use actix_web::dev::{HttpServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::middleware::{Condition, from_fn};
-use actix_web::{HttpMessage, HttpResponse, HttpResponseBuilder, Resource, ResponseError};
+use actix_web::{HttpMessage, HttpResponse, HttpResponseBuilder, Resource, ResponseError, Route};
 use chrono::TimeDelta;
 use ipnet::IpNet;
 
@@ -28,6 +28,7 @@ pub struct Limits {
     enabled: bool,
     token: Arc<Config>,
     api: Arc<Config>,
+    page: Arc<Config>,
 }
 
 const LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
@@ -150,6 +151,7 @@ impl Limits {
         let rules = app.limits.unwrap_or(LimitRules {
             token: one,
             api: one,
+            page: one,
         });
         Self {
             enabled: app.limits.is_some(),
@@ -159,12 +161,20 @@ impl Limits {
             api: bucket(rules.api, &app.trusted_proxies, |error| {
                 error.error_response()
             }),
+            page: bucket(rules.page, &app.trusted_proxies, |error| {
+                error.error_response()
+            }),
         }
     }
 
     /// Counts calls by their address.
     pub(super) fn by_address(&self, resource: Resource) -> impl HttpServiceFactory + use<> {
         resource.wrap(Condition::new(self.enabled, Governor::new(&self.token)))
+    }
+
+    /// Counts what the page sends by its address. One method of a path only: the page itself is not counted.
+    pub(super) fn by_visitor(&self, route: Route) -> Route {
+        route.wrap(Condition::new(self.enabled, Governor::new(&self.page)))
     }
 
     /// Finds out who calls, then counts by client: the last layer wrapped runs first.
@@ -176,7 +186,7 @@ impl Limits {
 
     /// Forgets the keys whose buckets are full again: the library never does.
     pub fn forget_idle(&self) {
-        for bucket in [&self.token, &self.api] {
+        for bucket in [&self.token, &self.api, &self.page] {
             bucket.limiter().retain_recent();
             bucket.limiter().shrink_to_fit();
         }

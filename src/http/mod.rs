@@ -6,6 +6,7 @@ mod body;
 mod change;
 mod check;
 mod contracts;
+mod docs;
 mod edge;
 mod error;
 mod fields;
@@ -14,27 +15,35 @@ mod health;
 mod json;
 mod language;
 mod limits;
+mod openapi;
+mod page;
 mod peer;
 mod refusals;
 mod remind;
 mod reset;
 mod sessions;
+mod table;
 mod token;
 mod users;
 mod verify;
 
+use actix_web::guard;
 use actix_web::web::{self, ServiceConfig};
-use actix_web::{Resource, guard};
 
 use contracts::ocariot;
+use table::Table;
 
 pub use edge::{cors, edge};
 pub use limits::Limits;
 
+use crate::app::App;
+
 /// Registers every route.
-pub fn routes(config: &mut ServiceConfig, limits: &Limits) {
-    let post = |path: &str| resource(path, &["POST"]);
-    let get = |path: &str| resource(path, &["GET", "HEAD"]);
+pub fn routes(config: &mut ServiceConfig, app: &App, limits: &Limits) {
+    let table = Table::default();
+    let resource = |path, methods| table.resource(path, methods);
+    let post = |path| resource(path, &["POST"]);
+    let get = |path| resource(path, &["GET", "HEAD"]);
     let read = || web::route().guard(guard::Any(guard::Get()).or(guard::Head()));
 
     // For each address.
@@ -70,21 +79,33 @@ pub fn routes(config: &mut ServiceConfig, limits: &Limits) {
     // The contracts of others.
     config.service(limits.by_client(post(ocariot::PATH).post(ocariot::set)));
 
+    // For people without an app of their own. What they send is counted for each address; a live link is their authority.
+    let screen = |path| resource(path, &["GET", "HEAD", "POST"]);
+    config.service(
+        screen("/reset")
+            .route(read().to(page::reset_screen))
+            .route(limits.by_visitor(web::post().to(page::reset))),
+    );
+    config.service(post("/reset/check").route(limits.by_visitor(web::post().to(page::check))));
+    if app.page_client.is_some() {
+        config.service(
+            screen("/forgot")
+                .route(read().to(page::forgot_screen))
+                .route(limits.by_visitor(web::post().to(page::forgot))),
+        );
+    }
+    config.service(get("/page/page.css").route(read().to(page::style)));
+    config.service(get("/page/page.js").route(read().to(page::script)));
+
     // Unlimited: for machines that watch.
     config.service(get("/health/live").route(read().to(health::live)));
     config.service(get("/health/ready").route(read().to(health::ready)));
 
-    config.default_service(web::to(error::not_found));
-}
+    // Unlimited: for whoever wants to call.
+    config.service(get("/openapi.json").route(read().to(openapi::document)));
+    config.service(get("/docs").route(read().to(docs::page)));
+    config.service(get("/docs/{file}").route(read().to(docs::file)));
+    config.app_data(web::Data::new(openapi::Document::new(table)));
 
-/// A path that answers other methods with 405 and `Allow` (RFC 9110 section 15.5.6, bar H01).
-fn resource(path: &str, methods: &'static [&'static str]) -> Resource {
-    web::resource(path)
-        .route(
-            web::method(actix_web::http::Method::OPTIONS)
-                .to(move || async move { error::options(methods) }),
-        )
-        .default_service(web::to(move || async move {
-            error::method_not_allowed(methods)
-        }))
+    config.default_service(web::to(error::not_found));
 }

@@ -7,8 +7,8 @@ use super::AnyConnection;
 use super::columns::{At, Id};
 use super::connection::directly;
 use super::error::Result;
-use super::schema::{reset_tokens, users};
-use crate::domain::{HashedToken, Instant, ResetToken};
+use super::schema::{clients, mails, reset_tokens, users};
+use crate::domain::{ClientId, HashedToken, Instant, ResetToken};
 
 /// A token that is about to be mailed.
 #[derive(Debug)]
@@ -75,6 +75,26 @@ pub fn find_live(
             expires_at: expires_at.0,
         }),
     )
+}
+
+/// Finds the enabled client whose mail carried a token that could be used now, and when the token ends. Changes nothing.
+pub fn find_live_client(
+    c: &mut AnyConnection,
+    digest: &HashedToken<ResetToken>,
+    now: Instant,
+) -> Result<Option<(ClientId, Instant)>> {
+    let query = reset_tokens::table
+        .inner_join(users::table)
+        .inner_join(mails::table.on(mails::id.eq(reset_tokens::mail_id)))
+        .inner_join(clients::table.on(mails::client_id.eq(clients::id.nullable())))
+        .filter(reset_tokens::digest.eq(digest.as_bytes()))
+        .filter(reset_tokens::used_at.is_null())
+        .filter(reset_tokens::expires_at.gt(At(now)))
+        .filter(users::disabled_at.is_null())
+        .filter(clients::disabled_at.is_null())
+        .select((clients::id, reset_tokens::expires_at));
+    let found = directly!(c, query.get_result::<(String, At)>(c)).optional()?;
+    Ok(found.map(|(client_id, expires_at)| (ClientId::new(client_id), expires_at.0)))
 }
 
 /// Uses a token up. Of any number of callers at once, one is told `true` (bar F11).

@@ -51,3 +51,51 @@ email-changed-intro = Your account at { $service } was given another email addre
 test-subject = A test mail from Unforget
 test-title = It works
 test-intro = This is a test. If you can read it, Unforget can send mail.
+
+# The built-in page. What stands in braces as "wait", "until" and "address" is filled in by its script.
+page-no-script = This page needs JavaScript. Switch it on for this page and open it again.
+page-offline = The service cannot be reached. Check your connection and try again: nothing that you typed is lost.
+page-too-many = Too many attempts. Try again in { $wait }.
+page-busy = The service is busy. Try again in { $wait }.
+page-broken = Something went wrong on our side. Try again in a moment.
+page-again = Try again
+page-checking = Checking your link…
+page-failed-title = We could not check your link
+page-reset-title = Choose a new password
+page-until = Your link works once, until { $until }.
+page-account = Account
+page-password = New password
+page-hint = At least { $min ->
+    [one] one character
+   *[other] { $min } characters
+}. A few unrelated words make a good one.
+page-confirmation = The same password again
+page-show = Show passwords
+page-save = Set new password
+page-done-title = Your new password is set
+page-done = You can close this page now and sign in with your new password.
+page-dead-title = This link no longer works
+page-dead = A link works only once, and only for a short time. If you have just chosen a new password, try to sign in with it.
+page-ask-again = Ask for a new link
+page-ask-app = For a new link, go back to the app and say once more that you forgot your password.
+page-missing-title = Open the link in your mail
+page-missing = This page works with the link that was mailed to you. If you were here before, open the link once more.
+page-wrong-password = This password cannot be used. Choose another one.
+page-too-short = The password is too short: it needs at least { $min ->
+    [one] one character
+   *[other] { $min } characters
+}.
+page-too-long = The password is too long: it may have at most { $max } characters.
+page-common = This password is one of those that others guess first. Choose another one.
+page-breached = This password has appeared in a data leak. Choose another one.
+page-context = The password contains a part of your address or the name of the service. Choose another one.
+page-mismatch = The two passwords are not the same. Type the same one in both fields.
+page-forbidden-character = The password contains a character that cannot be used.
+page-forgot-title = Forgot your password?
+page-forgot = Type the email address of your account. You will get a link to choose a new password.
+page-email = Email address
+page-send = Send me a link
+page-sent-title = Look into your mailbox
+page-sent = If there is an account for { $address }, a mail with a link is on its way.
+page-sent-late = It can take a few minutes. If you cannot find it, look among the unwanted mail too.
+page-wrong-address = This is not a complete email address. Check it for typing errors.

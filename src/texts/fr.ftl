@@ -51,3 +51,51 @@ email-changed-intro = Votre compte chez { $service } a reçu une autre adresse e
 test-subject = Un e-mail d'essai d'Unforget
 test-title = Ça marche
 test-intro = Ceci est un essai. Si vous pouvez le lire, Unforget peut envoyer des e-mails.
+
+# La page intégrée. Son script remplit ce qui est entre accolades sous les noms "wait", "until" et "address".
+page-no-script = Cette page a besoin de JavaScript. Activez-le pour cette page, puis ouvrez-la de nouveau.
+page-offline = Le service est injoignable. Vérifiez votre connexion et réessayez, ce que vous avez saisi n'est pas perdu.
+page-too-many = Trop de tentatives. Réessayez dans { $wait }.
+page-busy = Le service est surchargé. Réessayez dans { $wait }.
+page-broken = Une erreur est survenue de notre côté. Réessayez dans un instant.
+page-again = Réessayer
+page-checking = Vérification de votre lien…
+page-failed-title = Votre lien n'a pas pu être vérifié
+page-reset-title = Choisissez un nouveau mot de passe
+page-until = Votre lien fonctionne une seule fois, jusqu'à { $until }.
+page-account = Compte
+page-password = Nouveau mot de passe
+page-hint = Au moins { $min ->
+    [one] un caractère
+   *[other] { $min } caractères
+}. Quelques mots sans rapport entre eux conviennent bien.
+page-confirmation = Le même mot de passe, encore une fois
+page-show = Afficher les mots de passe
+page-save = Enregistrer le mot de passe
+page-done-title = Votre nouveau mot de passe est enregistré
+page-done = Vous pouvez fermer cette page et vous connecter avec votre nouveau mot de passe.
+page-dead-title = Ce lien ne fonctionne plus
+page-dead = Un lien ne fonctionne qu'une seule fois et pendant peu de temps. Si vous venez de choisir un nouveau mot de passe, essayez de vous connecter avec celui-ci.
+page-ask-again = Demander un nouveau lien
+page-ask-app = Pour obtenir un nouveau lien, retournez dans l'application et indiquez de nouveau que vous avez oublié votre mot de passe.
+page-missing-title = Ouvrez le lien de votre e-mail
+page-missing = Cette page fonctionne avec le lien qui vous a été envoyé. Si vous étiez déjà ici, ouvrez ce lien de nouveau.
+page-wrong-password = Ce mot de passe ne peut pas être utilisé. Choisissez-en un autre.
+page-too-short = Le mot de passe est trop court, il lui faut au moins { $min ->
+    [one] un caractère
+   *[other] { $min } caractères
+}.
+page-too-long = Le mot de passe est trop long, il peut avoir au plus { $max } caractères.
+page-common = Ce mot de passe est de ceux que l'on devine en premier. Choisissez-en un autre.
+page-breached = Ce mot de passe figure dans une fuite de données. Choisissez-en un autre.
+page-context = Le mot de passe contient une partie de votre adresse ou le nom du service. Choisissez-en un autre.
+page-mismatch = Les deux mots de passe sont différents. Saisissez le même dans les deux champs.
+page-forbidden-character = Le mot de passe contient un caractère qui ne peut pas être utilisé.
+page-forgot-title = Mot de passe oublié{"\u00A0"}?
+page-forgot = Saisissez l'adresse e-mail de votre compte. Vous recevrez un lien pour choisir un nouveau mot de passe.
+page-email = Adresse e-mail
+page-send = M'envoyer un lien
+page-sent-title = Consultez votre messagerie
+page-sent = Si un compte existe pour { $address }, un e-mail avec un lien est en route.
+page-sent-late = Cela peut prendre quelques minutes. Si vous ne le trouvez pas, cherchez aussi parmi les courriers indésirables.
+page-wrong-address = Cette adresse e-mail n'est pas complète. Vérifiez qu'elle ne contient pas de faute de frappe.

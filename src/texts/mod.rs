@@ -1,21 +1,49 @@
-//! What we say to people, by language (Fluent). A new language is a new file here, and its line in `FILES`.
+//! What we say to people, by language (Fluent). A new language is a new file beside this one, named by its tag.
 
 use std::sync::LazyLock;
 
 use fluent_bundle::concurrent::FluentBundle;
 use fluent_bundle::{FluentArgs, FluentResource};
+use rust_embed::Embed;
 use unic_langid::LanguageIdentifier;
 
 use crate::domain::Locale;
 
-/// The languages that we speak. The first one is the fallback.
-const FILES: [(&str, &str); 2] = [
-    ("en", include_str!("en.ftl")),
-    ("fr", include_str!("fr.ftl")),
-];
+/// The files, as parts of the program.
+#[derive(Embed)]
+#[folder = "src/texts"]
+#[include = "*.ftl"]
+struct Files;
 
-static BUNDLES: LazyLock<Vec<FluentBundle<FluentResource>>> =
-    LazyLock::new(|| FILES.iter().map(|(tag, text)| bundle(tag, text)).collect());
+/// The language that has every text; the one that speaks when nobody's wish can be met.
+const FALLBACK: &str = "en";
+
+/// A language with its texts.
+struct Spoken {
+    tag: String,
+    texts: FluentBundle<FluentResource>,
+}
+
+/// The languages that we speak. The first one is the fallback.
+static SPOKEN: LazyLock<Vec<Spoken>> = LazyLock::new(|| {
+    let mut spoken: Vec<_> = files()
+        .map(|(tag, text)| Spoken {
+            texts: bundle(&tag, text),
+            tag,
+        })
+        .collect();
+    spoken.sort_by_key(|spoken| (spoken.tag != FALLBACK, spoken.tag.clone()));
+    spoken
+});
+
+/// Tag and text of each file.
+fn files() -> impl Iterator<Item = (String, String)> {
+    Files::iter().filter_map(|name| {
+        let tag = name.strip_suffix(".ftl")?.to_owned();
+        let text = String::from_utf8(Files::get(&name)?.data.into_owned()).ok()?;
+        Some((tag, text))
+    })
+}
 
 /// One of the languages that we speak.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -34,6 +62,11 @@ impl Language {
 
     /// The best match for an `Accept-Language` header (RFC 9110 section 12.5.4).
     pub fn of_accept_language(header: &str) -> Self {
+        Self::stated(header).unwrap_or_default()
+    }
+
+    /// The best match for such a header, if it names a language that we speak.
+    pub fn stated(header: &str) -> Option<Self> {
         let wish = |part: &str| {
             let mut parameters = part.split(';');
             let tag = parameters.next()?.trim();
@@ -54,12 +87,12 @@ impl Language {
             .split(',')
             .filter_map(wish)
             .fold(None, best)
-            .map_or_else(Self::default, |(_, language)| language)
+            .map(|(_, language)| language)
     }
 
     /// The language's tag.
     pub fn tag(self) -> &'static str {
-        FILES[self.0].0
+        &SPOKEN[self.0].tag
     }
 
     /// A text.
@@ -78,7 +111,7 @@ impl Language {
             }
         }
         let found = [self.0, 0].into_iter().find_map(|language| {
-            let bundle = &BUNDLES[language];
+            let bundle = &SPOKEN[language].texts;
             let pattern = bundle.get_message(key)?.value()?;
             Some(
                 bundle
@@ -90,19 +123,19 @@ impl Language {
     }
 
     fn of_tag(tag: &str) -> Option<Self> {
-        FILES
+        SPOKEN
             .iter()
-            .position(|(known, _)| known.eq_ignore_ascii_case(tag))
+            .position(|spoken| spoken.tag.eq_ignore_ascii_case(tag))
             .map(Self)
     }
 }
 
-fn bundle(tag: &str, text: &str) -> FluentBundle<FluentResource> {
+fn bundle(tag: &str, text: String) -> FluentBundle<FluentResource> {
     let language: LanguageIdentifier = tag.parse().unwrap_or_default();
     let mut bundle = FluentBundle::new_concurrent(vec![language]);
     bundle.set_use_isolating(false); // the isolating marks would end up inside of links and subjects
     // Syntax and repeated keys are checked by a test, for the files are part of the program.
-    let (Ok(resource) | Err((resource, _))) = FluentResource::try_new(text.to_owned());
+    let (Ok(resource) | Err((resource, _))) = FluentResource::try_new(text);
     let _repeated = bundle.add_resource(resource);
     bundle
 }
@@ -124,10 +157,49 @@ mod tests {
 
     #[test]
     fn every_language_has_every_key_and_parses() {
-        for (tag, text) in FILES {
-            assert!(FluentResource::try_new(text.to_owned()).is_ok(), "{tag}");
-            assert_eq!(keys(text), keys(FILES[0].1), "{tag}");
+        let files: Vec<_> = files().collect();
+        let fallback = &files.iter().find(|(tag, _)| tag == FALLBACK).unwrap().1;
+        assert!(files.len() > 1 && keys(fallback).len() > 20);
+        for (tag, text) in &files {
+            assert!(tag.parse::<LanguageIdentifier>().is_ok(), "{tag}");
+            assert!(FluentResource::try_new(text.clone()).is_ok(), "{tag}");
+            assert_eq!(keys(text), keys(fallback), "{tag}");
         }
+    }
+
+    #[test]
+    fn every_text_that_is_asked_for_exists_and_every_text_is_asked_for() {
+        let (mut sources, mut folders) = (String::new(), vec![std::path::PathBuf::from("src")]);
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap().flatten() {
+                let path = entry.path();
+                match path.extension().and_then(|end| end.to_str()) {
+                    None => folders.push(path),
+                    Some("rs" | "js" | "html") => {
+                        sources += &std::fs::read_to_string(path).unwrap();
+                    }
+                    Some(_) => {}
+                }
+            }
+        }
+        let files: Vec<_> = files().collect();
+        let known = keys(&files[0].1);
+        for call in ["text(\"", "say(\"", "text_with(\""] {
+            for asked in sources.split(call).skip(1) {
+                let key = asked.split('"').next().unwrap();
+                let is_key = key.contains('-') && key != "no-such-key";
+                assert!(!is_key || known.contains(&key), "{key}");
+            }
+        }
+        for key in known {
+            assert!(sources.contains(&format!("\"{key}\"")), "{key}");
+        }
+    }
+
+    #[test]
+    fn a_text_that_no_language_has_shows_its_key() {
+        assert_eq!(Language::default().text("no-such-key"), "no-such-key");
+        assert_eq!(Language::default().tag(), FALLBACK);
     }
 
     #[test]

@@ -3,15 +3,15 @@
 use serde_json::json;
 
 use crate::both;
+use crate::description::Description;
 use crate::helpers::{APP, Backend, TestApp};
-use crate::http::PATHS;
 use crate::http_headers::{HSTS, assert_error_body, assert_headers, sent};
 
 both! {
     async fn without_configured_origins_no_web_page_may_call(app: TestApp) {
-        for (path, _) in PATHS {
+        for (path, example) in Description::of(&app).await.paths() {
             for method in ["GET", "POST", "OPTIONS"] {
-                let request = app.request(method, path).header("origin", "https://quotes.example");
+                let request = app.request(method, &example).header("origin", "https://quotes.example");
                 let reply = sent(request.header("access-control-request-method", "POST")).await;
                 let cors: Vec<_> = reply.headers.keys().filter(|name| name.as_str().starts_with("access-control-")).collect();
                 assert!(cors.is_empty(), "{method} {path}: {reply:?}");

@@ -124,6 +124,7 @@ pub(crate) fn settings(database_url: &str, mail_url: &str) -> Settings {
         limits: None,
         trusted_proxies: Vec::new(),
         cors_origins: Vec::new(),
+        page_client: None,
         auto_migrate: true,
         workers: 2,
         shown: Vec::new(),

@@ -236,7 +236,7 @@ both! {
     }
 
     async fn h03_a_limited_answer_has_its_body_and_headers(backend: Backend) {
-        let one = LimitSettings { token_per_minute: 1, token_burst: 1, api_per_minute: 1, api_burst: 1 };
+        let one = LimitSettings { token_per_minute: 1, token_burst: 1, api_per_minute: 1, api_burst: 1, page_per_minute: 1, page_burst: 1 };
         let app = TestApp::start_with(backend, |settings| settings.limits = Some(one)).await;
         for (path, oauth, expected) in [
             ("/v1/password/remind", false, "429 too_many_requests"),

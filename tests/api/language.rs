@@ -73,7 +73,7 @@ both! {
 
 both! {
     async fn h03_a_limited_answer_is_french_too(backend: Backend) {
-        let one = LimitSettings { token_per_minute: 1, token_burst: 1, api_per_minute: 1, api_burst: 1 };
+        let one = LimitSettings { token_per_minute: 1, token_burst: 1, api_per_minute: 1, api_burst: 1, page_per_minute: 1, page_burst: 1 };
         let app = TestApp::start_with(backend, |settings| settings.limits = Some(one)).await;
         let ask = || sent(app.request("POST", "/v1/password/check").header("accept-language", "fr"));
         assert_eq!(ask().await.json()["error"], "Un jeton d'accès est nécessaire.");

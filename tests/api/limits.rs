@@ -16,6 +16,8 @@ fn few(token_burst: u32, api_burst: u32) -> Option<LimitSettings> {
         token_burst,
         api_per_minute: 1,
         api_burst,
+        page_per_minute: 1,
+        page_burst: 1,
     })
 }
 
@@ -120,7 +122,7 @@ both! {
 
     async fn h10_who_comes_back_after_retry_after_is_let_in(backend: Backend) {
         // A call comes back each 1.5 s: rounded down, the promise would be broken.
-        let rate = LimitSettings { token_per_minute: 40, token_burst: 1, api_per_minute: 40, api_burst: 1 };
+        let rate = LimitSettings { token_per_minute: 40, token_burst: 1, api_per_minute: 40, api_burst: 1, page_per_minute: 40, page_burst: 1 };
         let app = start(backend, Some(rate), &[]).await;
         let client = app.client(APP).await;
         let token = ask_from(&app, "127.0.0.2", &client).await.json()["access_token"].as_str().unwrap().to_owned();

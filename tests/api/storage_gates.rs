@@ -153,11 +153,8 @@ both! {
         let all = tokio::join!(
             execute(&storage, "INSERT INTO parent (n) VALUES (1)"),
             execute(&storage, "INSERT INTO child (n) VALUES (2)"),
-            async {
-                let last = execute(&storage, "INSERT INTO parent (n) VALUES (3)");
-                drop(release);
-                last.await
-            },
+            execute(&storage, "INSERT INTO parent (n) VALUES (3)"),
+            async { drop(release) }, // polled last, so the three have been queued
         );
         blocked.await.unwrap().unwrap();
         assert!(all.1.is_err());

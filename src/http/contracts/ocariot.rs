@@ -52,7 +52,7 @@ pub(in crate::http) async fn set(
 }
 
 /// An error as that system says it.
-pub(super) fn render(error: &ApiError) -> HttpResponse {
+pub(in crate::http) fn render(error: &ApiError) -> HttpResponse {
     let code = error.code();
     let (message, description) = match error {
         ApiError::InvalidField(field, Problem::Missing) => (

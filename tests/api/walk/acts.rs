@@ -1,6 +1,5 @@
 //! What the walker does: each act returns what was said, and what the model foretells.
 
-use rand::RngExt;
 use rand::seq::IndexedRandom;
 use serde_json::json;
 
