@@ -24,13 +24,23 @@ pub struct Hasher {
 }
 
 /// The least time that a hash of our own has taken, in nanoseconds: what it takes when the machine has nothing else to do.
+#[derive(Debug)]
 struct Fastest(AtomicU64);
+
+/// A place among those who are running or waiting.
+#[derive(Debug)]
+pub struct Place {
+    cost: u32,
+    fastest: Arc<Fastest>,
+    running: Arc<Semaphore>,
+    admitted: Arc<OwnedSemaphorePermit>,
+}
 
 /// Leave to hash one password, now. It ends with the work and not with whoever waits for it.
 pub struct Turn {
     cost: u32,
     fastest: Arc<Fastest>,
-    _places: (OwnedSemaphorePermit, OwnedSemaphorePermit),
+    _places: (Arc<OwnedSemaphorePermit>, OwnedSemaphorePermit),
 }
 
 /// What a stored hash says about a password.
@@ -38,8 +48,9 @@ pub struct Turn {
 pub enum Verified {
     /// It is of another password, or there is none.
     No,
-    /// It is of this password. A hash of another kind or cost than ours is to be replaced by this one (bar P11).
-    Yes(Option<PasswordHash>),
+    /// It is of this password. A hash that we would not make of it is to be replaced by this one (bar P11, P04). The place can
+    /// be used again.
+    Yes(Option<PasswordHash>, Place),
 }
 
 /// Why there is no hash.
@@ -72,41 +83,66 @@ impl Hasher {
         self.cost
     }
 
-    /// Waits for a turn. What made the caller come may have changed meanwhile: look again before the work.
-    pub async fn turn(&self) -> Result<Turn, HashError> {
+    /// A place, if there is one left.
+    pub fn place(&self) -> Result<Place, HashError> {
         let admitted = Arc::clone(&self.admitted).try_acquire_owned();
-        let admitted = admitted.map_err(|_| HashError::Busy)?;
-        let running = Arc::clone(&self.running).acquire_owned().await;
-        let running = running.map_err(|_| HashError::Busy)?;
-        Ok(Turn {
+        Ok(Place {
             cost: self.cost,
             fastest: Arc::clone(&self.fastest),
-            _places: (admitted, running),
+            running: Arc::clone(&self.running),
+            admitted: Arc::new(admitted.map_err(|_| HashError::Busy)?),
         })
+    }
+
+    /// Waits for a turn. What made the caller come may have changed meanwhile: look again before the work.
+    pub async fn turn(&self) -> Result<Turn, HashError> {
+        self.place()?.turn().await
     }
 
     /// Waits for a turn and hashes.
     pub async fn hash(&self, password: Password) -> Result<PasswordHash, HashError> {
         self.turn().await?.hash(password).await
     }
+}
+
+impl Place {
+    /// Waits for a turn.
+    pub async fn turn(&self) -> Result<Turn, HashError> {
+        let running = Arc::clone(&self.running).acquire_owned().await;
+        let running = running.map_err(|_| HashError::Busy)?;
+        Ok(Turn {
+            cost: self.cost,
+            fastest: Arc::clone(&self.fastest),
+            _places: (Arc::clone(&self.admitted), running),
+        })
+    }
 
     /// Waits for a turn and compares. Without a hash to compare with, bcrypt runs all the same; and every refusal takes as
     /// long as the costliest hash, or a multiple of that, so that time tells nothing about the account (bar F23, F24).
     pub async fn verify(
-        &self,
+        self,
         password: Password,
         stored: Option<PasswordHash>,
     ) -> Result<Verified, HashError> {
         let turn = self.turn().await?;
         let started = clock::monotonic();
         let compared = telemetry::blocking(move || turn.compare(&password, stored)).await;
-        let verified = compared.map_err(|error| HashError::Failed(error.to_string()))??;
-        if matches!(verified, Verified::No) {
-            tokio::time::sleep(self.fastest.rest_of_refusal(started.elapsed())).await;
+        if let Right(replacement) = compared.map_err(|e| HashError::Failed(e.to_string()))?? {
+            return Ok(Verified::Yes(replacement, self));
         }
-        Ok(verified)
+        let fastest = Arc::clone(&self.fastest);
+        drop(self); // who is refused waits without a place
+        tokio::time::sleep(fastest.rest_of_refusal(started.elapsed())).await;
+        Ok(Verified::No)
     }
 }
+
+/// How a password compares: `Right` with what is to replace the hash, if anything.
+enum Compared {
+    Wrong,
+    Right(Option<PasswordHash>),
+}
+use Compared::{Right, Wrong};
 
 impl Fastest {
     fn saw(&self, taken: Duration) {
@@ -142,20 +178,18 @@ impl Turn {
         &self,
         password: &Password,
         stored: Option<PasswordHash>,
-    ) -> Result<Verified, HashError> {
+    ) -> Result<Compared, HashError> {
         if self.fastest.0.load(Ordering::Relaxed) == u64::MAX {
             self.compute(password)?; // the first one: there is no measure yet
         }
         Ok(match stored {
             None => {
                 self.compute(password)?;
-                Verified::No
+                Wrong
             }
-            Some(stored) if !stored.verify(password) => Verified::No,
-            Some(stored) if stored.is_current(self.cost) && !stored.cuts(password) => {
-                Verified::Yes(None)
-            }
-            Some(_) => Verified::Yes(Some(self.compute(password)?)),
+            Some(stored) if !stored.verify(password) => Wrong,
+            Some(stored) if stored.is_current(self.cost) && !stored.cuts(password) => Right(None),
+            Some(_) => Right(Some(self.compute(password)?)),
         })
     }
 }

@@ -16,6 +16,8 @@ pub enum Whose {
     Subject(Uuid),
     /// That of the user with this address, if anybody has it.
     Address(EmailKey),
+    /// That of nobody: an address was given that cannot be one.
+    Nobody,
 }
 
 /// Why the password was not changed. Nothing was.
@@ -43,28 +45,36 @@ impl From<HashError> for ChangeError {
 
 impl Flows {
     /// Judges the new password, proves the old one, and sets the new one if the old one still holds; ends every link and token of the
-    /// user, the one of this call too, and queues the notice, in one transaction (bar F14, F21, F23).
+    /// user, the one of this call too, and queues the notice, in one transaction (bar F14, F21, F23). An old password that cannot be
+    /// anybody's is none.
     pub async fn change_password(
         &self,
         actor: Actor,
         whose: Whose,
-        old: Password,
+        old: impl Into<Option<Password>>,
         new: Chosen,
     ) -> Result<(), ChangeError> {
-        let key = match whose {
-            Whose::Address(key) => key,
+        let old = old.into();
+        let (key, subject) = match whose {
+            Whose::Nobody => (None, None),
+            Whose::Address(key) => (Some(key), None),
             Whose::Subject(id) => {
+                // Deleting a user ends the token; without a user, it happened just now.
                 let user = self.storage.read(move |c| users::find(c, id)).await?;
-                // Deleting a user ends the token; it happened just now.
-                user.ok_or(ProveError::WrongCredentials)?.email.key()
+                (user.map(|user| user.email.key()), Some(id))
             }
         };
-        let reasons = self.judge(&new, Some(key.as_str())).await?;
+        let reasons = self.judge(&new, key.as_ref().map(EmailKey::as_str)).await?;
         if !reasons.is_empty() {
             return Err(ChangeError::WrongPassword(reasons));
         }
+        let (key, old) = key.zip(old).ok_or(ProveError::WrongCredentials)?;
         let proven = self.prove(key, old).await?;
-        let hash = self.hasher.hash(new.password).await?;
+        // The address may have gone to another user just now.
+        if subject.is_some_and(|id| id != proven.user.id) {
+            return Err(ProveError::WrongCredentials.into());
+        }
+        let hash = proven.place.turn().await?.hash(new.password).await?;
         let now = self.clock.now();
         let changed = self.storage.write(move |c| {
             proven.still_holds(c)?;

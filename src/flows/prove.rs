@@ -5,7 +5,7 @@ use chrono::TimeDelta;
 use super::Flows;
 use crate::domain::guessing::Guesses;
 use crate::domain::{EmailKey, Password, PasswordHash, User};
-use crate::hasher::{HashError, Verified};
+use crate::hasher::{HashError, Place, Verified};
 use crate::storage::{AnyConnection, StorageError, guesses, users};
 
 /// The longest password that is compared with a hash, in characters: what any policy allows (bar P13).
@@ -35,16 +35,19 @@ pub(super) struct Proven {
     pub(super) user: User,
     /// What the hash is to be replaced by, when it is not one that we would make.
     replacement: Option<PasswordHash>,
+    /// For another hash: who was let in to prove need not queue again.
+    pub(super) place: Place,
 }
 
 impl Flows {
-    /// Counts the try, then compares with no connection held. What may be done with the answer is decided by
-    /// `Proven::still_holds`, in the transaction that does it.
+    /// Counts the try, then compares with no connection held. Who finds no place is sent away first, for that is no guess. What
+    /// may be done with the answer is decided by `Proven::still_holds`, in the transaction that does it.
     pub(super) async fn prove(
         &self,
         key: EmailKey,
         password: Password,
     ) -> Result<Proven, ProveError> {
+        let place = self.hasher.place()?;
         let now = self.clock.now();
         let counted = self.storage.write(move |c| {
             c.serialise_on(key.as_str())?;
@@ -56,8 +59,12 @@ impl Flows {
         let user = counted.await?.filter(|user| user.disabled_at.is_none());
         let stored = user.as_ref().and_then(|user| user.password_hash.clone());
         let stored = stored.filter(|_| password.characters() <= LONGEST);
-        match (self.hasher.verify(password, stored).await?, user) {
-            (Verified::Yes(replacement), Some(user)) => Ok(Proven { user, replacement }),
+        match (place.verify(password, stored).await?, user) {
+            (Verified::Yes(replacement, place), Some(user)) => Ok(Proven {
+                user,
+                replacement,
+                place,
+            }),
             _ => Err(ProveError::WrongCredentials),
         }
     }

@@ -9,7 +9,10 @@ use crate::domain::mail::MailKind;
 use crate::domain::{EmailAddress, EmailKey, Instant, Locale, PasswordHash, Refusal, User};
 use crate::entropy;
 use crate::hasher::HashError;
-use crate::storage::{StorageError, mails, reset_tokens, users};
+use crate::storage::{StorageError, guesses, mails, reset_tokens, users};
+
+/// The most that a profile may grow to by patches, in bytes of JSON: what fits into one call.
+const MAX_PROFILE: usize = 16 * 1024;
 
 /// What is stated about a new user.
 #[derive(Debug)]
@@ -33,8 +36,8 @@ pub struct UserChange {
     pub email: Option<EmailAddress>,
     /// The language of this user's mails, or none.
     pub locale: Option<Option<Locale>>,
-    /// A merge patch for the profile (RFC 7396): an object.
-    pub profile: Option<Map<String, Value>>,
+    /// A merge patch for the profile (RFC 7396): an object, or none to empty it.
+    pub profile: Option<Option<Map<String, Value>>>,
     /// Whether the account is switched off.
     pub disabled: Option<bool>,
 }
@@ -48,6 +51,9 @@ pub enum ChangeUserError {
     /// The new address is taken.
     #[error("there is a user with this address already")]
     Exists,
+    /// The profile would grow beyond all measure.
+    #[error("the profile is too large")]
+    ProfileTooLarge,
     /// No database.
     #[error(transparent)]
     Storage(StorageError),
@@ -114,7 +120,12 @@ impl Flows {
             disabled_at: None,
         };
         let stored = user.clone();
-        match self.storage.write(move |c| users::insert(c, &stored)).await {
+        let inserted = self.storage.write(move |c| {
+            users::insert(c, &stored)?;
+            // What was guessed while nobody had the address was not this password.
+            guesses::forget(c, stored.email.key().as_str())
+        });
+        match inserted.await {
             Ok(()) => Ok(user),
             Err(StorageError::Exists) => Err(AddUserError::Exists),
             Err(error) => Err(error.into()),
@@ -153,8 +164,8 @@ impl Flows {
         };
         match self.change_user(None, user.id, change).await {
             Ok(_) => Ok(true),
-            Err(ChangeUserError::Unknown | ChangeUserError::Exists) => Ok(false),
             Err(ChangeUserError::Storage(error)) => Err(error),
+            Err(_) => Ok(false),
         }
     }
 
@@ -168,8 +179,13 @@ impl Flows {
     ) -> Result<User, ChangeUserError> {
         let now = self.clock.now();
         let changed = self.storage.write(move |c| {
-            let before = users::lock(c, id)?.ok_or(ChangeUserError::Unknown)?;
+            let wanted = change.email.as_ref().map(EmailAddress::key);
+            let before = users::lock_with(c, id, wanted.as_ref())?;
+            let before = before.ok_or(ChangeUserError::Unknown)?;
             let after = change.applied_to(&before, now);
+            if size(&after.profile) > MAX_PROFILE.max(size(&before.profile)) {
+                return Err(ChangeUserError::ProfileTooLarge);
+            }
             let moves = after.email.key() != before.email.key();
             let ends = after.disabled_at.is_some() && before.disabled_at.is_none();
             if moves || ends {
@@ -209,6 +225,7 @@ impl Flows {
                     return Ok(false);
                 };
                 mails::cancel_resets(c, user.email.key().as_str(), now)?;
+                guesses::forget(c, user.email.key().as_str())?;
                 users::delete(c, user.id)
             })
             .await
@@ -224,8 +241,10 @@ impl UserChange {
         if let Some(locale) = self.locale {
             user.locale = locale;
         }
-        if let Some(patch) = self.profile {
-            merge(&mut user.profile, patch);
+        match self.profile {
+            Some(Some(patch)) => merge(&mut user.profile, patch),
+            Some(None) => user.profile.clear(),
+            None => {}
         }
         match self.disabled {
             Some(true) if user.disabled_at.is_none() => user.disabled_at = Some(now),
@@ -234,6 +253,11 @@ impl UserChange {
         }
         user
     }
+}
+
+/// In bytes of JSON.
+fn size(profile: &Map<String, Value>) -> usize {
+    serde_json::to_string(profile).map_or(0, |text| text.len())
 }
 
 /// RFC 7396: members of the patch replace those of the target, null removes them, and objects are merged.

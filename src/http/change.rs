@@ -13,8 +13,8 @@ use crate::flows::change::Whose;
 use crate::texts::Language;
 
 pub(super) struct ChangeRequest {
-    /// Needed when an app calls; a user's token says who it is.
-    email: Option<Result<EmailAddress, ApiError>>,
+    /// Needed when an app calls; a user's token says who it is. None inside: an address that nobody can have.
+    email: Option<Option<EmailAddress>>,
     old: Option<Password>,
     new: NewPassword,
 }
@@ -25,8 +25,7 @@ impl FromFields for ChangeRequest {
         let new = fields.new_password("password", "password_confirmation")?;
         let email = fields.optional_text("email")?;
         Ok(Self {
-            email: email
-                .map(|text| EmailAddress::parse(text).map_err(|_| ApiError::WrongCredentials)),
+            email: email.map(|text| EmailAddress::parse(text).ok()),
             old,
             new,
         })
@@ -42,19 +41,19 @@ pub(super) async fn change(
 ) -> Result<HttpResponse, ApiError> {
     let min_length = app.flows.policy.min_length;
     let (actor, whose) = match caller {
-        Either::Left(user) => (user.actor, Ok(Whose::Subject(user.user_id))),
+        Either::Left(user) => (user.actor, Whose::Subject(user.user_id)),
         Either::Right(app) => {
             let missing = ApiError::field("email", Problem::Missing);
             let email = request.email.ok_or(missing)?;
-            (app.actor(), email.map(|email| Whose::Address(email.key())))
+            let whose = email.map_or(Whose::Nobody, |email| Whose::Address(email.key()));
+            (app.actor(), whose)
         }
     };
     let new = request
         .new
         .map_err(|refusal| ApiError::WrongPassword(vec![refusal], min_length))?;
-    let old = request.old.ok_or(ApiError::WrongCredentials)?;
     app.flows
-        .change_password(actor, whose?, old, new)
+        .change_password(actor, whose, request.old, new)
         .await
         .map_err(|error| ApiError::of_change(error, min_length))?;
     Ok(HttpResponse::Ok().json(json!({

@@ -109,6 +109,12 @@ impl Fields {
         EmailAddress::parse(self.text(name)?).map_err(|_| ApiError::WrongUser)
     }
 
+    /// An address that somebody has or is to have; a malformed one is a mistake of the caller's.
+    pub(super) fn well_formed_email(&self, name: &'static str) -> Result<EmailAddress, ApiError> {
+        let malformed = |_| ApiError::field(name, Problem::Malformed);
+        EmailAddress::parse(self.text(name)?).map_err(malformed)
+    }
+
     /// A language tag.
     pub(super) fn locale(&self, name: &'static str) -> Result<Option<Locale>, ApiError> {
         let parse = |text: &str| {

@@ -1,6 +1,6 @@
 //! What the refusals of flows and of the layers below become: the one translation to HTTP. Faults of ours are logged here, once.
 
-use super::error::ApiError;
+use super::error::{ApiError, Problem};
 use crate::flows::ProveError;
 use crate::flows::admin_set::AdminSetError;
 use crate::flows::change::ChangeError;
@@ -101,6 +101,7 @@ impl From<ChangeUserError> for ApiError {
         match error {
             ChangeUserError::Unknown => Self::UnknownUser,
             ChangeUserError::Exists => Self::UserExists,
+            ChangeUserError::ProfileTooLarge => Self::field("profile", Problem::Malformed),
             ChangeUserError::Storage(error) => error.into(),
         }
     }

@@ -56,7 +56,7 @@ impl FromFields for CreateRequest {
             new: NewUser {
                 locale: fields.locale("locale")?,
                 profile: fields.object("profile")?.cloned().unwrap_or_default(),
-                email: fields.email("email")?,
+                email: fields.well_formed_email("email")?,
                 password: None,
                 password_hash,
             },
@@ -107,7 +107,7 @@ pub(super) async fn find(
     language: Language,
 ) -> Result<HttpResponse, ApiError> {
     let query = Fields::of_query(request.query_string())?;
-    let email = query.email("email")?;
+    let email = query.well_formed_email("email")?;
     found(&app, UserRef::Email(email.key()), language).await
 }
 
@@ -121,7 +121,7 @@ async fn found(app: &App, user: UserRef, language: Language) -> Result<HttpRespo
 pub(super) struct ChangeUserRequest(UserChange);
 
 impl FromFields for ChangeUserRequest {
-    /// What is absent stays; a null locale is none. The profile is a merge patch (RFC 7396).
+    /// What is absent stays; null is none, for the locale and the profile. An object is a merge patch (RFC 7396).
     fn from_fields(fields: &Fields) -> Result<Self, ApiError> {
         let stated = |name| Ok::<_, ApiError>(fields.value(name)?.is_some());
         Ok(Self(UserChange {
@@ -129,9 +129,11 @@ impl FromFields for ChangeUserRequest {
             locale: stated("locale")?
                 .then(|| fields.locale("locale"))
                 .transpose()?,
-            profile: fields.object("profile")?.cloned(),
+            profile: stated("profile")?
+                .then(|| fields.object("profile").map(Option::<&_>::cloned))
+                .transpose()?,
             email: stated("email")?
-                .then(|| fields.email("email"))
+                .then(|| fields.well_formed_email("email"))
                 .transpose()?,
         }))
     }

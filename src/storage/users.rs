@@ -98,13 +98,28 @@ pub fn find_by_key(c: &mut AnyConnection, key: &str) -> Result<Option<User>> {
 
 /// Finds a user by id and lets no other transaction concern the user's address until this one ends.
 pub fn lock(c: &mut AnyConnection, id: Uuid) -> Result<Option<User>> {
+    lock_with(c, id, None)
+}
+
+/// Like `lock`, and for an address that the user is to have. Of two addresses everybody waits for the same one first: two users
+/// who want each other's would else wait for each other.
+pub fn lock_with(
+    c: &mut AnyConnection,
+    id: Uuid,
+    wanted: Option<&EmailKey>,
+) -> Result<Option<User>> {
     let mut found = find(c, id)?;
     loop {
         let Some(user) = found else {
             return Ok(None);
         };
         let key = user.email.key();
-        c.serialise_on(key.as_str())?;
+        let mut keys = vec![key.as_str()];
+        keys.extend(wanted.map(EmailKey::as_str));
+        keys.sort_unstable();
+        for key in keys {
+            c.serialise_on(key)?;
+        }
         found = find(c, id)?; // it may have changed while we waited, even its address
         if found.as_ref().is_some_and(|user| user.email.key() == key) {
             return Ok(found);

@@ -1,9 +1,13 @@
 //! The service as its callers see it: the real server over HTTP, on SQLite and on PostgreSQL, with a real SMTP session.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends there")]
 
+mod accounts;
 mod address;
+mod admin_set;
 mod bearer;
 mod breached;
+mod change;
+mod change_race;
 mod check;
 mod cli;
 mod cli_server;
@@ -13,8 +17,11 @@ mod cors;
 mod delivery;
 mod delivery_crash;
 mod description;
+mod email_change;
 mod export;
 mod foreign_hashes;
+mod guessing;
+mod guessing_race;
 mod helpers;
 mod http;
 mod http_headers;
@@ -43,11 +50,18 @@ mod race;
 mod recovery;
 mod remind;
 mod reset;
+mod routes;
 mod script;
+mod sessions;
 mod smtp;
 mod storage;
 mod storage_gates;
 mod storage_queries;
+mod storm;
 mod timing;
 mod token;
 mod token_basic;
+mod users;
+mod users_change;
+mod verify;
+mod walk;

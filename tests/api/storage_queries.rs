@@ -5,13 +5,14 @@ use std::sync::{Arc, Mutex};
 use chrono::TimeDelta;
 use diesel::connection::{Instrumentation, InstrumentationEvent};
 use diesel::{Connection, QueryableByName, RunQueryDsl, sql_query};
+use unforget::domain::guessing::Guesses;
 use unforget::domain::mail::{Mail, MailKind, MailState};
 use unforget::domain::{Client, ClientId, EmailAddress, HashedToken, Instant, PasswordHash, User};
 use unforget::storage::access_tokens::NewAccessToken;
 use unforget::storage::mails::Outcome;
 use unforget::storage::reset_tokens::NewResetToken;
 use unforget::storage::{AnyConnection, Schema, Storage, StorageError};
-use unforget::storage::{access_tokens, clients, mails, reset_tokens, users};
+use unforget::storage::{access_tokens, clients, guesses, mails, reset_tokens, users};
 use uuid::Uuid;
 
 use crate::helpers::{APP, Backend, Database};
@@ -109,7 +110,18 @@ fn hot_queries(c: &mut AnyConnection) -> Result<(), StorageError> {
     users::find(c, id)?;
     users::find_by_email(c, &key)?;
     users::page(c, None, 10)?;
-    users::set_password(c, id, &PasswordHash::from_stored("x".to_owned()), now)?;
+    let hash = PasswordHash::from_stored("x".to_owned());
+    users::set_password(c, id, &hash, now)?;
+    users::set_chosen_password(c, id, &hash, now)?;
+    users::replace_hash(c, id, &hash)?;
+    users::lock_with(c, id, Some(&key))?;
+    users::update(c, &user)?;
+    let guessed = Guesses::admit(None, now).unwrap();
+    guesses::store(c, key.as_str(), now, &guessed)?;
+    assert_eq!(guesses::find(c, key.as_str())?, Some(guessed));
+    guesses::forget(c, key.as_str())?;
+    guesses::store(c, key.as_str(), now, &guessed)?;
+    assert_eq!(guesses::purge(c, later, 10)?, 1);
     access_tokens::find_live(c, &HashedToken::of("x"), now)?;
     access_tokens::delete_of_user(c, id)?;
     assert_eq!(access_tokens::purge(c, client, later, 10)?, 1);
@@ -136,6 +148,7 @@ fn hot_queries(c: &mut AnyConnection) -> Result<(), StorageError> {
         now
     )?);
     assert_eq!(mails::purge(c, later, later, later, 10)?, 1);
+    users::delete(c, id)?;
     Ok(())
 }
 

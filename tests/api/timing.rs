@@ -3,6 +3,27 @@
 //! The measuring tests are run by `scripts/bench timing`, in release and on a quiet machine; the statistics behind them are
 //! tested always.
 
+/// Measuring tests, for both databases.
+macro_rules! measured {
+    ($($(#[$doc:meta])* $name:ident = |$label:ident, $backend:ident| $run:expr;)+) => {$(
+        $(#[$doc])*
+        mod $name {
+            use super::*;
+            async fn run($backend: Backend) {
+                let $label = &format!("{} on {:?}", stringify!($name), $backend);
+                $run.await;
+            }
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            #[ignore = "run by scripts/bench timing"]
+            async fn sqlite() { run(Backend::Sqlite).await }
+            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            #[ignore = "run by scripts/bench timing"]
+            async fn postgres() { run(Backend::Postgres).await }
+        }
+    )+};
+}
+
+mod passwords;
 mod statistics;
 
 use std::fmt::Write as _;
@@ -72,16 +93,21 @@ struct Arm {
     answer: &'static str,
 }
 
-/// Runs both arms interleaved at random, each on a connection of its own, and takes the times after the warm-up.
-fn measure(base: &str, arms: [Arm; 2]) -> [Vec<f64>; 2] {
+/// Runs all arms interleaved at random, each on a connection of its own, and takes so many times of each after the warm-up.
+fn measure<const ARMS: usize>(
+    base: &str,
+    arms: [Arm; ARMS],
+    warm_up: usize,
+    times_each: usize,
+) -> [Vec<f64>; ARMS] {
     let mut dice = Dice(u64::from(std::process::id()));
-    let mut lines = [Line::open(base), Line::open(base)];
-    let mut times = [Vec::new(), Vec::new()];
-    let mut asked = [0, 0];
-    for round in [WARM_UP, PAIRS] {
-        times = [Vec::new(), Vec::new()];
+    let mut lines = [(); ARMS].map(|()| Line::open(base));
+    let mut times = [(); ARMS].map(|()| Vec::new());
+    let mut asked = [0; ARMS];
+    for round in [warm_up, times_each] {
+        times = [(); ARMS].map(|()| Vec::new());
         // Not pair by pair: then each would follow the other more often than itself, and feel what it leaves behind.
-        let mut order = [vec![0; round], vec![1; round]].concat();
+        let mut order: Vec<_> = (0..ARMS).flat_map(|arm| vec![arm; round]).collect();
         dice.shuffle(&mut order);
         for arm in order {
             let steps = &arms[arm].asks[asked[arm]];
@@ -169,7 +195,7 @@ async fn remind(name: &str, backend: Backend, times: usize, mail_server: Behavio
         answer: "reminder_sent",
     };
     let (base, arms) = (app.base.clone(), [arm(known), arm(unknown)]);
-    let samples = tokio::task::spawn_blocking(move || measure(&base, arms))
+    let samples = tokio::task::spawn_blocking(move || measure(&base, arms, WARM_UP, PAIRS))
         .await
         .unwrap();
     report(name, &samples);
@@ -207,30 +233,10 @@ async fn foreign_token(name: &str, backend: Backend) {
         arm((0..EACH).map(|number| ask(&garbage(number))).collect()),
     ];
     let base = app.base.clone();
-    let samples = tokio::task::spawn_blocking(move || measure(&base, arms))
+    let samples = tokio::task::spawn_blocking(move || measure(&base, arms, WARM_UP, PAIRS))
         .await
         .unwrap();
     report(name, &samples);
-}
-
-/// Measuring tests, for both databases.
-macro_rules! measured {
-    ($($(#[$doc:meta])* $name:ident = |$label:ident, $backend:ident| $run:expr;)+) => {$(
-        $(#[$doc])*
-        mod $name {
-            use super::*;
-            async fn run($backend: Backend) {
-                let $label = &format!("{} on {:?}", stringify!($name), $backend);
-                $run.await;
-            }
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            #[ignore = "run by scripts/bench timing"]
-            async fn sqlite() { run(Backend::Sqlite).await }
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            #[ignore = "run by scripts/bench timing"]
-            async fn postgres() { run(Backend::Postgres).await }
-        }
-    )+};
 }
 
 measured! {

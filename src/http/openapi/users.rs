@@ -71,7 +71,7 @@ fn create(facts: &Facts) -> Call {
             profile("Any JSON object.").optional(),
         ])
         .success(201, created)
-        .refuses([refused(facts), ApiError::WrongUser, ApiError::UserExists])
+        .refuses([refused(facts), ApiError::UserExists])
 }
 
 fn find() -> Call {
@@ -83,11 +83,7 @@ fn find() -> Call {
             "The address of the account, in any ASCII case.",
         ))
         .answers(200, "The user.", found())
-        .refuses([
-            ApiError::Unreadable,
-            ApiError::WrongUser,
-            ApiError::UnknownUser,
-        ])
+        .refuses([ApiError::Unreadable, ApiError::UnknownUser])
 }
 
 fn read() -> Call {
@@ -102,7 +98,7 @@ fn read() -> Call {
 fn change() -> Call {
     call(Patch, "/v1/users/{id}", "changeUser", "Change a user")
         .tag(USERS)
-        .about("What is absent stays. A new address ends every link, and both addresses are told.")
+        .about("What is absent stays. A new address ends every link, and the old one is told.")
         .needs(Scope::UsersWrite)
         .in_path(id("id"))
         .takes(&[
@@ -112,7 +108,8 @@ fn change() -> Call {
                 "The language of mails to this user; null for none.",
             )
             .optional(),
-            profile("A merge patch (RFC 7396).").optional(),
+            profile("A merge patch (RFC 7396); null empties it. It may not grow beyond 16 KiB.")
+                .optional(),
             field(
                 "disabled",
                 Type::Boolean,
@@ -128,7 +125,6 @@ fn change() -> Call {
         )
         .refuses([
             ApiError::field("disabled", Problem::WrongType),
-            ApiError::WrongUser,
             ApiError::UnknownUser,
             ApiError::UserExists,
         ])
