@@ -1,6 +1,7 @@
 """A real Chromium before the real service. Every test ends with what must hold on every page: no other origin, no cookie, nothing
 that the policy had to stop, and the link's secret in no request line and no Referer."""
 
+import contextlib
 import itertools
 import os
 import shutil
@@ -35,6 +36,17 @@ def service():
     service = Service()
     yield service
     service.stop()
+
+
+@pytest.fixture
+def serve():
+    """Starts services with settings of their own, and stops them however the test ends."""
+    with contextlib.ExitStack() as running:
+        def start(**settings):
+            service = Service(**settings)
+            running.callback(service.stop)
+            return service
+        yield start
 
 
 @pytest.fixture

@@ -101,7 +101,11 @@ class Service:
             self.environment["UNFORGET_PAGE__CLIENT"] = client["client_id"]
         self.process = subprocess.Popen([PROGRAM, "serve"], env=self.environment, cwd=self.folder.name,
                                         stdout=subprocess.DEVNULL, stderr=open(Path(self.folder.name) / "log", "w"))
-        wait_for("the service is ready", self.is_ready)
+        try:
+            wait_for("the service is ready", self.is_ready)
+        except BaseException:
+            self.process.kill()
+            raise
 
     def is_ready(self):
         try:

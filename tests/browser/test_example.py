@@ -21,9 +21,11 @@ def example(unforget, port, client):
            "OAUTH_CLIENT_SECRET": client["client_secret"], "PATH": os.environ["PATH"]}
     process = subprocess.Popen([sys.executable, ROOT / "examples/app.py"], env=own, text=True,
                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    yield f"http://localhost:{port}"
-    process.terminate()
-    said = process.communicate(timeout=20)[0]
+    try:
+        yield f"http://localhost:{port}"
+    finally:
+        process.terminate()
+        said = process.communicate(timeout=20)[0]
     assert "uf_" not in said and "Traceback" not in said, "the example keeps its secrets to itself"
 
 

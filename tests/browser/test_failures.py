@@ -5,7 +5,6 @@ import re
 import pytest
 
 from conftest import fill, send
-from service import Service
 
 NEW = "four unrelated quiet words"
 SET = "Your new password is set"
@@ -42,8 +41,8 @@ def test_a_failure_is_told_and_loses_nothing(service, user, visit, answer, sente
     page.get_by_role("heading", name=SET).wait_for()
 
 
-def test_a_visitor_who_comes_too_often_is_told_how_long_to_wait(visits):
-    service = Service(UNFORGET_LIMITS__ENABLED="true", UNFORGET_LIMITS__PAGE_PER_MINUTE="1", UNFORGET_LIMITS__PAGE_BURST="2")
+def test_a_visitor_who_comes_too_often_is_told_how_long_to_wait(serve, visits):
+    service = serve(UNFORGET_LIMITS__ENABLED="true", UNFORGET_LIMITS__PAGE_PER_MINUTE="1", UNFORGET_LIMITS__PAGE_BURST="2")
     page = visits(service).open(service.link(service.user("ann@example.com")))
     page.get_by_role("heading", name="Choose a new password").wait_for()
     for sentence in [r"too short", r"^Too many attempts\. Try again in \d+ seconds\.$"]:
@@ -53,4 +52,3 @@ def test_a_visitor_who_comes_too_often_is_told_how_long_to_wait(visits):
     # Looking is not counted.
     page.reload()
     page.get_by_role("heading", name="Open the link in your mail").wait_for()
-    service.stop()

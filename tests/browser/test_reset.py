@@ -5,7 +5,7 @@ import re
 import pytest
 
 from conftest import fill, send
-from service import Service, wait_for
+from service import wait_for
 
 NEW = "four unrelated quiet words"
 SET = "Your new password is set"
@@ -50,14 +50,13 @@ def test_a_dead_link_says_so_and_leads_to_a_new_one(service, user, visit):
     page.get_by_role("heading", name="Forgot your password?").wait_for()
 
 
-def test_without_forgot_a_dead_link_leads_back_to_the_app(visits):
-    service = Service(page=False)
+def test_without_forgot_a_dead_link_leads_back_to_the_app(serve, visits):
+    service = serve(page=False)
     visit = visits(service)
     page = visit.open(f"{service.base}/reset#token=uf_rt_x")
     page.get_by_role("heading", name=DEAD).wait_for()
     assert page.get_by_role("link").count() == 0
     assert page.get_by_text("go back to the app").is_visible()
-    service.stop()
 
 
 def test_a_link_that_dies_while_its_reader_types_says_so(service, user, visits):
@@ -111,8 +110,8 @@ def test_the_rule_that_failed_is_shown_and_the_link_lives_on(service, user, visi
     page.get_by_role("heading", name=SET).wait_for()
 
 
-def test_strict_rules_are_told_in_sentences_too(visits):
-    service = Service(UNFORGET_PASSWORD__POLICY="nist")
+def test_strict_rules_are_told_in_sentences_too(serve, visits):
+    service = serve(UNFORGET_PASSWORD__POLICY="nist")
     page = visits(service).open(service.link(service.user("annette@example.com")))
     assert page.get_by_text("At least 15 characters").is_visible()
     assert page.get_by_label("New password").get_attribute("passwordrules") == "minlength: 15; maxlength: 1024;"
@@ -127,7 +126,6 @@ def test_strict_rules_are_told_in_sentences_too(visits):
     fill(page, "nine green kites ride uphill")
     send(page)
     page.get_by_role("heading", name=SET).wait_for()
-    service.stop()
 
 
 def test_p15_password_managers_paste_and_the_show_toggle_work(service, user, visit):
