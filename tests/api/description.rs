@@ -1,8 +1,17 @@
 //! The service's own description, as a test reads it: the calls that stand in it, and whether an answer is as it says.
 
 use serde_json::Value;
+use unforget::domain::ClientId;
 
-use crate::helpers::{Reply, TestApp};
+use crate::helpers::{Backend, Reply, TestApp};
+
+/// A service with every route that a configuration can switch on.
+pub(crate) async fn whole(backend: Backend) -> TestApp {
+    TestApp::start_with(backend, |settings| {
+        settings.page_client = Some(ClientId::new("uf_cl_x"))
+    })
+    .await
+}
 
 /// `GET /openapi.json`.
 pub(crate) struct Description(pub(crate) Value);

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use unforget::domain::Scopes;
 
 use crate::both;
-use crate::description::{Described, Description};
+use crate::description::{Described, Description, whole};
 use crate::helpers::{APP, Backend, Reply, TestApp};
 
 /// Methods that somebody may try.
@@ -46,7 +46,8 @@ pub(crate) async fn post_typed(
 }
 
 both! {
-    async fn h01_each_path_names_its_methods_when_it_refuses_one(app: TestApp) {
+    async fn h01_each_path_names_its_methods_when_it_refuses_one(backend: Backend) {
+        let app = whole(backend).await;
         let description = Description::of(&app).await;
         let token = app.token(&Scopes::all().to_string()).await;
         for (path, example) in description.paths() {
@@ -82,7 +83,8 @@ both! {
         }
     }
 
-    async fn h01_options_tells_the_methods_and_does_nothing(app: TestApp) {
+    async fn h01_options_tells_the_methods_and_does_nothing(backend: Backend) {
+        let app = whole(backend).await;
         let description = Description::of(&app).await;
         for (path, example) in description.paths() {
             let reply = Reply::of(app.request("OPTIONS", &example).send().await.unwrap()).await;
@@ -93,7 +95,8 @@ both! {
         assert_eq!(Reply::of(app.request("OPTIONS", "/nothing").send().await.unwrap()).await.status, 404);
     }
 
-    async fn h01_head_is_get_without_the_body(app: TestApp) {
+    async fn h01_head_is_get_without_the_body(backend: Backend) {
+        let app = whole(backend).await;
         let description = Description::of(&app).await;
         let (reader, id) = (app.token("users:read").await, app.user("ann@example.com").await);
         let mut examples: Vec<String> = description.calls().iter().filter(|call| call.method == "GET").map(Described::example).collect();
@@ -109,7 +112,9 @@ both! {
             }
         }
     }
+}
 
+both! {
     async fn h02_only_json_and_forms_in_utf8_are_read(app: TestApp) {
         let token = app.token(APP).await;
         let (json, form) = (r#"{"email":"ann@example.com"}"#, "email=ann%40example.com");

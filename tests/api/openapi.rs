@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use unforget::domain::Scopes;
 
 use crate::both;
-use crate::description::Description;
+use crate::description::{Description, whole};
 use crate::helpers::{APP, Backend, OLD_PASSWORD, Reply, TestApp};
 
 async fn get(app: &TestApp, path: &str) -> Reply {
@@ -28,7 +28,8 @@ fn references<'a>(value: &'a Value, found: &mut Vec<&'a Value>) {
 }
 
 both! {
-    async fn h17_the_document_is_openapi_3_1_and_speaks_of_this_service(app: TestApp) {
+    async fn h17_the_document_is_openapi_3_1_and_speaks_of_this_service(backend: Backend) {
+        let app = whole(backend).await;
         let Description(document) = Description::of(&app).await;
         assert_eq!(document["openapi"], "3.1.0");
         assert_eq!(document["info"]["version"], env!("CARGO_PKG_VERSION"));
@@ -40,7 +41,8 @@ both! {
         assert!(flow["scopes"].as_object().unwrap().values().all(|about| !about.as_str().unwrap().is_empty()));
     }
 
-    async fn h17_each_route_is_described_and_each_description_has_its_route(app: TestApp) {
+    async fn h17_each_route_is_described_and_each_description_has_its_route(backend: Backend) {
+        let app = whole(backend).await;
         let description = Description::of(&app).await;
         let (mut ids, tags) = (HashSet::new(), description.0["tags"].as_array().unwrap());
         for call in description.calls() {
@@ -66,7 +68,8 @@ both! {
         assert!(found.iter().all(|reference| !description.resolve(reference).is_null()));
     }
 
-    async fn h17_what_is_refused_before_the_body_is_as_described_for_every_call(app: TestApp) {
+    async fn h17_what_is_refused_before_the_body_is_as_described_for_every_call(backend: Backend) {
+        let app = whole(backend).await;
         let description = Description::of(&app).await;
         let (foreign, unscoped, all) = (
             "uf_at_x".to_owned(),
@@ -84,7 +87,9 @@ both! {
             }
         }
     }
+}
 
+both! {
     async fn h17_what_the_calls_of_the_journey_answer_is_as_described(app: TestApp) {
         let description = Description::of(&app).await;
         let client = app.client(APP).await;
@@ -97,6 +102,9 @@ both! {
         let reminded = app.post("/v1/password/remind", &token, email).await;
         let link = app.mails(1).await[0].parse().token();
         let checked = app.check(&token, &link).await;
+        let visited = app.post("/reset/check", "", json!({"token": link})).await;
+        assert_eq!(visited.said(), "200 token_valid");
+        description.assert_fits("POST", "/reset/check", &visited);
         let short = app.reset(&token, "ann@example.com", &link, "x").await;
         let reset = app.reset(&token, "ann@example.com", &link, "a new secret").await;
         let used = app.reset(&token, "ann@example.com", &link, "a new secret").await;

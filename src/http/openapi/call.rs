@@ -83,11 +83,17 @@ impl Call {
         ])
     }
 
-    /// It needs an application's token with this scope, reads texts in the caller's language, and is counted.
-    pub(super) fn needs(mut self, scope: Scope) -> Self {
+    /// It says texts in the caller's language.
+    pub(super) fn speaks(mut self) -> Self {
         let language = Ref::new("#/components/parameters/AcceptLanguage");
         self.operation = self.operation.parameter_ref(language);
-        self.limited()
+        self
+    }
+
+    /// It needs an application's token with this scope, speaks the caller's language, and is counted.
+    pub(super) fn needs(self, scope: Scope) -> Self {
+        self.speaks()
+            .limited()
             .security(SecurityRequirement::new("application", [scope.name()]))
             .security(SecurityRequirement::new("bearer", Vec::<String>::new()))
             .refuses(

@@ -8,6 +8,7 @@ mod components;
 mod contracts;
 mod errors;
 mod oauth;
+mod page;
 mod password;
 mod service;
 mod shape;
@@ -34,10 +35,11 @@ const RECOVERY: &str = "Password recovery";
 const PASSWORD: &str = "Passwords";
 const USERS: &str = "Users";
 const CONTRACTS: &str = "Contracts of other systems";
+const PAGE: &str = "The built-in page";
 const SERVICE: &str = "The service";
 
 /// The headings, in the order in which they are shown.
-const TAGS: [(&str, &str); 6] = [
+const TAGS: [(&str, &str); 7] = [
     (
         OAUTH,
         "An app gets a token for itself first (OAuth2 client credentials).",
@@ -51,6 +53,10 @@ const TAGS: [(&str, &str); 6] = [
     (
         CONTRACTS,
         "The same flows at the paths and in the words of other systems.",
+    ),
+    (
+        PAGE,
+        "For users of apps without a screen of their own. Public: the token of the link is the authority, and stands in no address.",
     ),
     (SERVICE, "Health, and this document. Public."),
 ];
@@ -69,6 +75,7 @@ carries `X-Request-Id`: the caller's own, when it has at most 64 letters, digits
 struct Facts {
     min_length: usize,
     max_length: usize,
+    page_asks: bool,
 }
 
 /// The document, made when it is first asked for.
@@ -91,6 +98,7 @@ impl Document {
         let facts = Facts {
             min_length: policy.min_length,
             max_length: policy.max_length,
+            page_asks: app.page_client.is_some(),
         };
         let (mut paths, mut shared) = (Paths::new(), BTreeMap::new());
         for (path, methods) in &self.table {
@@ -152,6 +160,7 @@ fn calls(facts: &Facts) -> Vec<Call> {
         password::calls(facts),
         users::calls(facts),
         contracts::calls(facts),
+        page::calls(facts),
         service::calls(),
     ]
     .into_iter()

@@ -140,7 +140,8 @@ pub(super) fn refused(facts: &Facts) -> ApiError {
     ApiError::WrongPassword(vec![Refusal::TooShort], facts.min_length)
 }
 
-fn reset_token() -> Field {
+/// The token of a link.
+pub(super) fn reset_token() -> Field {
     let example = "uf_rt_0Vx2Yk9mQeTzB4hJcL7sNdPfRgW1uAi3oKyE5aMrXtCbZ81vH";
     text("token", "The token of the link in the mail.", example).pattern("^uf_rt_[0-9A-Za-z]{49}$")
 }
