@@ -95,6 +95,38 @@ both! {
         assert_eq!(Reply::of(app.request("OPTIONS", "/nothing").send().await.unwrap()).await.status, 404);
     }
 
+    async fn h02_h05_h06_h07_every_call_refuses_a_body_that_is_not_what_it_takes(backend: Backend) {
+        let app = whole(backend).await;
+        let description = Description::of(&app).await;
+        let token = app.token(&Scopes::all().to_string()).await;
+        let mut taking = 0;
+        for call in description.calls() {
+            if call.operation["requestBody"]["content"]["application/json"].is_null() {
+                continue;
+            }
+            taking += 1;
+            let large = format!("{{\"x\":\"{}\"}}", "x".repeat(17_000));
+            for (content_type, encoding, body, expected) in [
+                ("text/plain", "", "{}", 415),
+                ("", "", "{}", 415),
+                ("application/json", "gzip", "{}", 415),
+                ("application/json", "", "[]", 400),
+                ("application/json", "", "{", 400),
+                ("application/json", "", r#"{"x":{"a":1,"a":2}}"#, 400),
+                ("application/json", "", &large, 413),
+            ] {
+                let mut request = app.request(&call.method, &call.example()).bearer_auth(&token).header(CONTENT_TYPE, content_type);
+                if !encoding.is_empty() {
+                    request = request.header("content-encoding", encoding);
+                }
+                let reply = Reply::of(request.body(body.to_owned()).send().await.unwrap()).await;
+                assert_eq!(reply.status, expected, "{} {}: {content_type} {encoding} {body:.40}", call.method, call.path);
+                description.assert_fits(&call.method, call.path, &reply);
+            }
+        }
+        assert!(taking > 10);
+    }
+
     async fn h01_head_is_get_without_the_body(backend: Backend) {
         let app = whole(backend).await;
         let description = Description::of(&app).await;
