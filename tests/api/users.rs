@@ -186,7 +186,7 @@ both! {
     async fn f06_an_address_belongs_to_one_user_however_many_ask_at_once(app: TestApp) {
         let admin = app.token(ADMIN).await;
         for round in 0..3 {
-            let spelling = |number: usize| if number % 2 == 0 { format!("user{round}@example.com") } else { format!("USER{round}@Example.Com") };
+            let spelling = |number: usize| if number.is_multiple_of(2) { format!("user{round}@example.com") } else { format!("USER{round}@Example.Com") };
             let calls = (0..20).map(|number| app.post(USERS, &admin, json!({"email": spelling(number), "profile": {"n": number}})));
             let replies = join_all(calls).await;
             let (created, refused): (Vec<_>, Vec<_>) = replies.iter().partition(|reply| reply.status == 201);
