@@ -13,7 +13,7 @@ use crate::both;
 use crate::helpers::{Backend, OLD_PASSWORD, TestApp};
 use crate::recovery::user_ref;
 
-const STEPS: usize = 250;
+const STEPS: usize = 300;
 
 /// What must be true of a user.
 struct Person {
@@ -112,20 +112,17 @@ impl Walk {
         (claimed, right)
     }
 
-    /// A link, of whomever it is, or what is none.
+    /// A link, of whomever it is: often a live one, else a dead one, or what is none.
     fn any_link(&mut self) -> String {
-        let people = &self.people;
-        let all = people.iter().flat_map(|p| {
-            p.live_links
-                .iter()
-                .chain(&p.live_links)
-                .chain(&p.dead_links)
-                .chain(&p.live_sessions)
-        });
-        let all: Vec<_> = all.cloned().collect();
-        all.choose(&mut self.dice)
-            .cloned()
-            .unwrap_or_else(|| "uf_rt_made_up".to_owned())
+        let kind = self.dice.random_range(0..6);
+        let people = self.people.iter();
+        let all: Vec<_> = match kind {
+            0..2 => people.flat_map(|p| &p.dead_links).cloned().collect(),
+            2 => people.flat_map(|p| &p.live_sessions).cloned().collect(),
+            _ => people.flat_map(|p| &p.live_links).cloned().collect(),
+        };
+        let made_up = || "uf_rt_made_up".to_owned();
+        all.choose(&mut self.dice).cloned().unwrap_or_else(made_up)
     }
 
     async fn step(&mut self) {
@@ -137,8 +134,9 @@ impl Walk {
             0..6 => self.remind(who).await,
             6..8 => self.check().await,
             8..13 => self.reset(who).await,
-            13..17 => self.change(who).await,
-            17..21 => self.prove(who).await,
+            13..15 => self.change(who).await,
+            15..18 => self.change_own(who).await,
+            18..21 => self.prove(who).await,
             21..23 => self.admin_set(who).await,
             23 => self.switch(who).await,
             24 => self.recreate(who).await,
@@ -174,8 +172,7 @@ impl Walk {
             // Guessing has tests of its own.
             self.app.let_fail(person.email, 0).await;
         }
-        let successes = self.trail.last_mut().unwrap();
-        *successes = format!("{successes}: {said}");
+        self.trail.push(said);
     }
 }
 
@@ -190,17 +187,20 @@ async fn walk(backend: Backend, seed: u64) {
     for _ in 0..STEPS {
         walk.step().await;
     }
-    // A walk that never succeeds would prove nothing.
-    for success in [
+    // A walk that never succeeds, or never tries what must not, would prove nothing.
+    for word in [
         "password_reset",
         "password_updated",
         "token_valid",
         "session_created",
         "password_verified",
+        "a link of another",
+        "a dead link",
+        "a dead session",
     ] {
         assert!(
-            walk.trail.iter().any(|step| step.ends_with(success)),
-            "never: {success}"
+            walk.trail.iter().any(|step| step.ends_with(word)),
+            "never: {word}"
         );
     }
 }

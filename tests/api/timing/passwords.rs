@@ -74,9 +74,14 @@ async fn compare(name: &str, backend: Backend, method: &'static str, path: &'sta
     let arms = [0, 1, 2, 3, 4, 5].map(|arm| {
         let ask = |number| {
             let email = address(arm, number);
+            // Whoever is switched off is told nothing, even with the right password.
+            let old = match ALL[arm] {
+                Behind::DisabledUser => OLD_PASSWORD,
+                _ => WRONG,
+            };
             let (old, new) = match path {
-                CHANGE => (("old_password", WRONG), ("password", "a new secret")),
-                _ => (("password", WRONG), ("unused", "")),
+                CHANGE => (("old_password", old), ("password", "a new secret")),
+                _ => (("password", old), ("unused", "")),
             };
             let post = request(path, &token, &[("email", &email), old, new]);
             let post = String::from_utf8(post).unwrap();

@@ -4,7 +4,7 @@ use rand::seq::IndexedRandom;
 use serde_json::json;
 
 use super::{Person, Walk};
-use crate::accounts::{USERS, path_of};
+use crate::accounts::{CHANGE, USERS, path_of};
 use crate::helpers::OLD_PASSWORD;
 
 impl Walk {
@@ -48,6 +48,11 @@ impl Walk {
             .reset(&self.token, self.people[who].email, &link, &password)
             .await
             .said();
+        if good && self.people[1 - who].live_links.contains(&link) {
+            self.trail.push("a link of another".to_owned());
+        } else if good && self.people[who].dead_links.contains(&link) {
+            self.trail.push("a dead link".to_owned());
+        }
         let expected = if !good {
             "400 wrong_password"
         } else if self.people[who].live_links.contains(&link) {
@@ -59,45 +64,58 @@ impl Walk {
         (said, expected.to_owned())
     }
 
+    /// By the app.
     pub(super) async fn change(&mut self, who: usize) -> (String, String) {
         let ((old, right), (new, good)) = (self.claimed(who), self.new_password());
-        let by_user = self.one_in(2);
+        let email = self.people[who].email;
+        let said = self.app.change(&self.token, email, &old, &new).await.said();
+        (said, self.changed(who, &new, good, right))
+    }
+
+    /// By a user's token: a live one, or the one that died last.
+    pub(super) async fn change_own(&mut self, who: usize) -> (String, String) {
+        let ((old, right), (new, good)) = (self.claimed(who), self.new_password());
+        let dead = self.one_in(3);
+        if !dead && !self.people[who].disabled {
+            let person = &self.people[who];
+            let session = self
+                .app
+                .user_token(&self.token, person.email, &person.password);
+            let session = session.await;
+            self.people[who].live_sessions.push(session);
+        }
         let person = &self.people[who];
-        let sessions: Vec<_> = person
-            .live_sessions
-            .iter()
-            .chain(&person.dead_sessions)
-            .cloned()
-            .collect();
-        let session = sessions.choose(&mut self.dice).filter(|_| by_user);
-        let (said, dead) = match session {
-            // The address of the other user changes nothing.
-            Some(session) => {
-                let body = json!({"email": self.people[1 - who].email, "old_password": old, "password": new});
-                let reply = self.app.send("PUT", "/v1/password", session, body).await;
-                (
-                    reply.said(),
-                    !self.people[who].live_sessions.contains(session),
-                )
-            }
-            None => (
-                self.app
-                    .change(&self.token, self.people[who].email, &old, &new)
-                    .await
-                    .said(),
-                false,
-            ),
+        let session = match dead {
+            true => person.dead_sessions.last(),
+            false => person.live_sessions.last(),
         };
-        let expected = match (dead, good, right) {
-            (true, ..) => "401 invalid_token",
-            (_, false, _) => "400 wrong_password",
-            (_, _, false) => "400 wrong_credentials",
+        let Some(session) = session else {
+            return self.check().await;
+        };
+        // The address of the other user changes nothing.
+        let other = self.people[1 - who].email;
+        let body = json!({"email": other, "old_password": old, "password": new});
+        let said = self.app.send("PUT", CHANGE, session, body).await.said();
+        if !dead {
+            return (said, self.changed(who, &new, good, right));
+        }
+        if good && right {
+            self.trail.push("a dead session".to_owned());
+        }
+        (said, "401 invalid_token".to_owned())
+    }
+
+    /// What is foretold of a change, and what it makes true.
+    fn changed(&mut self, who: usize, new: &str, good: bool, right: bool) -> String {
+        let foretold = match (good, right) {
+            (false, _) => "400 wrong_password",
+            (_, false) => "400 wrong_credentials",
             _ => {
-                self.people[who].set(&new, false);
+                self.people[who].set(new, false);
                 "200 password_updated"
             }
         };
-        (said, expected.to_owned())
+        foretold.to_owned()
     }
 
     pub(super) async fn prove(&mut self, who: usize) -> (String, String) {
