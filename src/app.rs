@@ -17,6 +17,8 @@ pub struct App {
     pub known_clients: KnownClients,
     /// How long application tokens live whose client states nothing else.
     pub token_lifetime: TimeDelta,
+    /// The client on whose behalf calls of the Interslice contract run that carry no token.
+    pub interslice_client: Option<ClientId>,
     /// Whether the outside of us speaks TLS: then browsers are told to insist on it.
     pub https: bool,
     /// The proxies whose word on the caller's address is taken.

@@ -106,6 +106,7 @@ pub fn start(settings: &Settings, clock: Clock) -> Result<Running, ServerError> 
         flows: flows.clone(),
         known_clients: Default::default(),
         token_lifetime: settings.token_lifetime,
+        interslice_client: settings.interslice_client.clone(),
         https: settings.public_url.starts_with("https:"),
         trusted_proxies: Arc::new(settings.trusted_proxies.clone()),
         cors_origins: settings.cors_origins.clone(),
@@ -129,6 +130,7 @@ pub fn start(settings: &Settings, clock: Clock) -> Result<Running, ServerError> 
             .configure(move |config| http::routes(config, &app, &limits))
     })
     .workers(settings.workers)
+    .keep_alive(http::KEEP_ALIVE)
     .client_request_timeout(HEAD_PATIENCE)
     .max_connections(CONNECTIONS)
     .shutdown_timeout(SHUTDOWN_SECONDS)

@@ -75,6 +75,12 @@ impl Flows {
             .await
     }
 
+    /// A client that exists and is not switched off.
+    pub async fn enabled_client(&self, id: ClientId) -> Result<Option<Client>, StorageError> {
+        let found = self.storage.read(move |c| clients::find(c, &id)).await?;
+        Ok(found.filter(|client| client.disabled_at.is_none()))
+    }
+
     /// Gives a client a further secret and lets the others end after `overlap`, so that nothing stops meanwhile (bar O18).
     pub async fn rotate_client(
         &self,

@@ -27,16 +27,42 @@ impl<T: FromFields + 'static> FromRequest for Body<T> {
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let (request, payload) = (request.clone(), payload.take());
         Box::pin(async move {
-            let format = Format::of(&request)?;
-            let bytes = read(&request, payload).await?;
-            let fields = Fields::parse(format, &bytes)?;
-            let body = T::from_fields(&fields)?;
-            if format == Format::Json {
-                fields.require_unique_names()?;
-            }
-            Ok(Self(body))
+            let any = [Format::Json, Format::Form];
+            take(&request, payload, &any).await.map(Self)
         })
     }
+}
+
+/// A body that was read into `T`, where forms are not known.
+pub(super) struct JsonBody<T>(pub(super) T);
+
+impl<T: FromFields + 'static> FromRequest for JsonBody<T> {
+    type Error = ApiError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let (request, payload) = (request.clone(), payload.take());
+        Box::pin(async move { take(&request, payload, &[Format::Json]).await.map(Self) })
+    }
+}
+
+/// Reads a body of one of these formats into `T`: for handlers that have to wait for something else first.
+pub(super) async fn take<T: FromFields>(
+    request: &HttpRequest,
+    payload: Payload,
+    formats: &[Format],
+) -> Result<T, ApiError> {
+    let format = Format::of(request)?;
+    if !formats.contains(&format) {
+        return Err(ApiError::UnsupportedMediaType);
+    }
+    let bytes = read(request, payload).await?;
+    let fields = Fields::parse(format, &bytes)?;
+    let body = T::from_fields(&fields)?;
+    if format == Format::Json {
+        fields.require_unique_names()?;
+    }
+    Ok(body)
 }
 
 /// How a body is written.

@@ -2,6 +2,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_cors::{Cors, CorsError};
 use actix_web::body::{BoxBody, MessageBody};
@@ -13,12 +14,11 @@ use futures_util::FutureExt;
 use tracing::Instrument;
 
 use super::auth::Identified;
-use super::contracts::Dialect;
+use super::contracts::Voice;
 use super::error::ApiError;
 use super::{headers, limits};
 use crate::app::App;
 use crate::domain::ClientId;
-use crate::texts::Language;
 use crate::{clock, entropy};
 
 /// Wraps every request.
@@ -33,29 +33,34 @@ pub async fn edge<B: MessageBody + 'static>(
     let started = clock::monotonic();
     let method = request.method().clone();
     let span = tracing::info_span!("request", request_id = %id);
+    let voice = Voice::of(request.head(), &app, id, now);
 
     let answered = AssertUnwindSafe(next.call(request))
         .catch_unwind()
         .instrument(span.clone())
         .await;
+    let elapsed = started.elapsed();
     let answered = match answered {
-        Ok(Ok(response)) => Ok(translate(response.map_into_boxed_body(), &id)),
+        Ok(Ok(response)) => Ok(translate(response.map_into_boxed_body(), &voice)),
         Ok(Err(error)) => Err(error),
         Err(_) => {
             span.in_scope(|| tracing::error!("a handler panicked"));
+            let voice = Box::new(voice.clone());
             Err(Failed {
-                id: id.clone(),
+                voice,
                 https,
+                elapsed,
             }
             .into())
         }
     };
     let _entered = span.entered();
-    let elapsed_us = u64::try_from(started.elapsed().as_micros()).unwrap_or(u64::MAX);
+    let elapsed_us = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
     match answered {
         Ok(mut response) => {
-            headers::put(response.headers_mut(), &id, https);
-            limits::add_reset(&mut response, now);
+            let refilled = limits::add_reset(&mut response, now);
+            voice.dress(response.headers_mut(), elapsed, refilled);
+            headers::put(response.headers_mut(), &voice.request_id, https);
             let status = response.status().as_u16();
             // The pattern, never the path: a path or query can hold anything.
             let route = response.request().match_pattern();
@@ -76,7 +81,7 @@ pub async fn edge<B: MessageBody + 'static>(
 
 /// Errors were written without knowing the request: writes them again in the words of the contract that was called and in
 /// the caller's language, with the request's id.
-fn translate(response: ServiceResponse<BoxBody>, id: &str) -> ServiceResponse<BoxBody> {
+fn translate(response: ServiceResponse<BoxBody>, voice: &Voice) -> ServiceResponse<BoxBody> {
     let ours = response.response().extensions().get::<ApiError>().cloned();
     // A refused preflight is a plain text from actix-cors, and an error like every other to the caller (bar H03).
     let foreign = response
@@ -87,7 +92,7 @@ fn translate(response: ServiceResponse<BoxBody>, id: &str) -> ServiceResponse<Bo
         return response;
     };
     let (request, old) = response.into_parts();
-    let mut new = Dialect::of(request.path()).render(&error, &request, id);
+    let mut new = voice.render(&error);
     for (name, value) in old.headers() {
         if !new.headers().contains_key(name) {
             new.headers_mut().insert(name.clone(), value.clone());
@@ -99,8 +104,9 @@ fn translate(response: ServiceResponse<BoxBody>, id: &str) -> ServiceResponse<Bo
 /// A panic's answer: it has no request to go with any more.
 #[derive(Debug)]
 struct Failed {
-    id: String,
+    voice: Box<Voice>,
     https: bool,
+    elapsed: Duration,
 }
 
 impl std::fmt::Display for Failed {
@@ -115,8 +121,10 @@ impl ResponseError for Failed {
     }
 
     fn error_response(&self) -> HttpResponse<BoxBody> {
-        let mut response = ApiError::Internal.render(Language::default(), Some(&self.id));
-        headers::put(response.headers_mut(), &self.id, self.https);
+        let mut response = self.voice.render(&ApiError::Internal);
+        let headers = response.headers_mut();
+        self.voice.dress(headers, self.elapsed, None);
+        headers::put(headers, &self.voice.request_id, self.https);
         response
     }
 }
@@ -124,6 +132,7 @@ impl ResponseError for Failed {
 /// Which web pages may call: none, unless an operator names their origins.
 pub fn cors(app: &Arc<App>) -> Cors {
     let exposed = [
+        "Authorization",
         "X-Request-Id",
         "Retry-After",
         "X-RateLimit-Limit",

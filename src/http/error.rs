@@ -99,7 +99,7 @@ impl ApiError {
     }
 
     /// The `status` word and the key of the text.
-    fn words(&self) -> (&'static str, &'static str) {
+    pub(super) fn words(&self) -> (&'static str, &'static str) {
         match self {
             Self::InvalidField(..) => ("invalid_request", "invalid-field"),
             Self::Unreadable | Self::Denied(Denied::InvalidRequest) => {

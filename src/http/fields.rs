@@ -63,6 +63,36 @@ impl Fields {
         unique.then_some(()).ok_or(ApiError::Unreadable)
     }
 
+    /// The fields inside of a field: of a JSON object, or the names in brackets of a form, such as `user[password]`. None when
+    /// there are none.
+    pub(super) fn inside(&self, name: &'static str) -> Result<Self, ApiError> {
+        let bracketed = |field: &str| {
+            let inner = field.strip_prefix(name)?.strip_prefix('[')?;
+            inner.strip_suffix(']').map(str::to_owned)
+        };
+        match self.value(name)? {
+            None | Some(Value::Null) => {
+                let pairs = self.0.iter();
+                let inside = pairs.filter_map(|(field, v)| Some((bracketed(field)?, v.clone())));
+                Ok(Self(inside.collect()))
+            }
+            Some(Value::Object(object)) => {
+                let pairs = object.iter().map(|(name, v)| (name.clone(), v.clone()));
+                Ok(Self(pairs.collect()))
+            }
+            Some(_) => Err(ApiError::field(name, Problem::WrongType)),
+        }
+    }
+
+    /// The text of a field that must be there, not be empty and not hold U+0000 (bar P05): other systems say so.
+    pub(super) fn filled(&self, name: &'static str) -> Result<&str, ApiError> {
+        match self.text(name)? {
+            "" => Err(ApiError::field(name, Problem::Empty)),
+            text if text.contains('\0') => Err(ApiError::field(name, Problem::Malformed)),
+            text => Ok(text),
+        }
+    }
+
     /// The text of a field that must be there.
     pub(super) fn text(&self, name: &'static str) -> Result<&str, ApiError> {
         self.optional_text(name)?
@@ -138,6 +168,11 @@ impl Fields {
     /// A password to be compared with the stored one; none when the text cannot be anybody's.
     pub(super) fn password(&self, name: &'static str) -> Result<Option<Password>, ApiError> {
         Ok(Password::parse(self.text(name)?).ok())
+    }
+
+    /// A new password that is sent once, or why it cannot be one.
+    pub(super) fn new_password_once(&self, name: &'static str) -> Result<NewPassword, ApiError> {
+        Ok(Password::parse(self.text(name)?).map(Chosen::from))
     }
 
     /// A new password, with whether its confirmation differs, or why it cannot be one.

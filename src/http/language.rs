@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
-use actix_web::http::header::{ACCEPT_LANGUAGE, HeaderMap};
+use actix_web::http::header::{ACCEPT_LANGUAGE, HeaderMap, HeaderValue};
 use actix_web::{FromRequest, HttpRequest};
 
 use crate::domain::Locale;
@@ -12,10 +12,13 @@ use crate::texts::Language;
 
 /// The best match for the request's headers.
 pub(super) fn of(headers: &HeaderMap) -> Language {
-    let header = headers
-        .get(ACCEPT_LANGUAGE)
-        .and_then(|value| value.to_str().ok());
-    header.map(Language::of_accept_language).unwrap_or_default()
+    preferred(headers.get(ACCEPT_LANGUAGE), Language::default())
+}
+
+/// The best match for a header's value, where everybody else reads `otherwise`.
+pub(super) fn preferred(header: Option<&HeaderValue>, otherwise: Language) -> Language {
+    let header = header.and_then(|value| value.to_str().ok());
+    header.and_then(Language::stated).unwrap_or(otherwise)
 }
 
 /// The language that a request asks for, if we speak it. A mail to somebody who asks for none that we speak is written in the

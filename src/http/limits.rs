@@ -33,7 +33,7 @@ pub struct Limits {
 
 const LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
 const REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
-const RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
+pub(super) const RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
 
 type Config = GovernorConfig<Extractor, StateInformationMiddleware>;
 
@@ -114,8 +114,9 @@ fn bucket(
     Arc::new(config.expect("neither the period nor the burst is zero"))
 }
 
-/// Adds `X-RateLimit-Reset` to a counted answer: when the bucket will be full again, in seconds since 1970.
-pub(super) fn add_reset<B>(response: &mut ServiceResponse<B>, now: Instant) {
+/// Adds `X-RateLimit-Reset` to a counted answer: when the bucket will be full again, in seconds since 1970. Says how long that is
+/// from now.
+pub(super) fn add_reset<B>(response: &mut ServiceResponse<B>, now: Instant) -> Option<TimeDelta> {
     let number = |name| {
         response
             .headers()
@@ -130,15 +131,13 @@ pub(super) fn add_reset<B>(response: &mut ServiceResponse<B>, now: Instant) {
         .extensions()
         .get::<Refill>()
         .map(|refill| refill.0);
-    if let (Some(limit), Some(remaining), Some(refill)) = (number(LIMIT), number(REMAINING), refill)
-    {
-        let missing =
-            TimeDelta::from_std(refill * limit.saturating_sub(remaining)).unwrap_or_default();
-        let full = now + missing + TimeDelta::milliseconds(999);
-        response
-            .headers_mut()
-            .insert(RESET, HeaderValue::from(full.timestamp()));
-    }
+    let (limit, remaining, refill) = (number(LIMIT)?, number(REMAINING)?, refill?);
+    let missing = TimeDelta::from_std(refill * limit.saturating_sub(remaining)).unwrap_or_default();
+    let full = now + missing + TimeDelta::milliseconds(999);
+    response
+        .headers_mut()
+        .insert(RESET, HeaderValue::from(full.timestamp()));
+    Some(missing)
 }
 
 impl Limits {

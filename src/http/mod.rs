@@ -30,9 +30,10 @@ mod verify;
 use actix_web::guard;
 use actix_web::web::{self, ServiceConfig};
 
-use contracts::ocariot;
+use contracts::{interslice, ocariot, swift, unleash};
 use table::Table;
 
+pub use contracts::swift::KEEP_ALIVE;
 pub use edge::{cors, edge};
 pub use limits::Limits;
 
@@ -77,7 +78,19 @@ pub fn routes(config: &mut ServiceConfig, app: &App, limits: &Limits) {
     );
 
     // The contracts of others.
+    config.service(limits.by_client(post(unleash::RESET).post(unleash::reset)));
+    config.service(limits.by_client(get(unleash::VALIDATE).route(read().to(unleash::validate))));
+    config.service(limits.by_client(post(unleash::REMIND).post(unleash::remind)));
+    config.service(limits.by_client(post(unleash::JUDGE).post(unleash::judge)));
     config.service(limits.by_client(post(ocariot::PATH).post(ocariot::set)));
+    config.service(limits.by_client(resource(swift::PATH, &["PUT"]).put(swift::change)));
+    config.service(
+        limits.by_client(
+            resource(interslice::PATH, &["POST", "PUT"])
+                .post(interslice::remind)
+                .put(interslice::reset),
+        ),
+    );
 
     // For people without an app of their own. What they send is counted for each address; a live link is their authority.
     let screen = |path| resource(path, &["GET", "HEAD", "POST"]);

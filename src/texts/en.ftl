@@ -29,6 +29,16 @@ too-many-requests = Too many requests; come back later.
 unavailable = The service is busy; come back later.
 internal = Something went wrong on our side.
 
+# The SWIFT contract. Its document has the first two in French.
+swift-password-changed = The password has been changed successfully
+swift-wrong-credentials = Oops! It seems that your credentials are incorrect
+swift-missing-field = The field { $field } is required
+swift-invalid-field = The field { $field } is not valid
+swift-too-short = The new password must have at least { $least } characters
+swift-weak-password = The new password is not safe enough
+swift-mismatch = The new password and its confirmation do not match
+swift-json-only = The content type must be application/json
+
 # The mails.
 reset-subject = Reset your password for { $service }
 reset-title = Choose a new password

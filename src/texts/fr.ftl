@@ -29,6 +29,16 @@ too-many-requests = Trop de requêtes ; revenez plus tard.
 unavailable = Le service est surchargé ; revenez plus tard.
 internal = Une erreur est survenue de notre côté.
 
+# Le contrat SWIFT. Les deux premiers textes sont ceux de son document, lettre pour lettre.
+swift-password-changed = Le mot de passe a été modifié avec succès
+swift-wrong-credentials = Oups! Il semblerait que vos identifiants soient incorrect
+swift-missing-field = Le champ { $field } est obligatoire
+swift-invalid-field = Le champ { $field } n'est pas valide
+swift-too-short = Le nouveau mot de passe doit comporter au moins { $least } caractères
+swift-weak-password = Le nouveau mot de passe n'est pas assez sûr
+swift-mismatch = Le nouveau mot de passe et sa confirmation ne correspondent pas
+swift-json-only = Le type de contenu doit être application/json
+
 # Les e-mails.
 reset-subject = Réinitialisez votre mot de passe pour { $service }
 reset-title = Choisissez un nouveau mot de passe

@@ -60,6 +60,11 @@ impl Language {
             .unwrap_or_default()
     }
 
+    /// The language with this tag, if we speak it.
+    pub fn named(tag: &str) -> Option<Self> {
+        Self::of_tag(tag)
+    }
+
     /// The best match for an `Accept-Language` header (RFC 9110 section 12.5.4).
     pub fn of_accept_language(header: &str) -> Self {
         Self::stated(header).unwrap_or_default()

@@ -61,7 +61,7 @@ both! {
             "--token-lifetime", "10m",
         ]);
         assert_eq!(keys(&added), [
-            "client_id", "client_secret", "created_at", "disabled_at", "locale", "name", "reset_url", "scopes", "token_lifetime",
+            "client_id", "name", "scopes", "reset_url", "locale", "token_lifetime", "created_at", "disabled_at", "client_secret",
         ]);
         let (id, secret) = (added["client_id"].as_str().unwrap(), added["client_secret"].as_str().unwrap());
         assert!(id.starts_with("uf_cl_") && secret.starts_with("uf_cs_"));
@@ -127,7 +127,7 @@ both! {
         let output = program.run_with_input(&add, "a first secret\nwhat follows is not read\n");
         assert!(output.status.success(), "{output:?}");
         let ann: Value = serde_json::from_slice(&output.stdout).unwrap();
-        assert_eq!(keys(&ann), ["created_at", "disabled_at", "email", "id", "locale", "password_changed_at", "profile"]);
+        assert_eq!(keys(&ann), ["id", "email", "locale", "profile", "created_at", "password_changed_at", "disabled_at"]);
         assert_eq!((&ann["email"], &ann["locale"]), (&json!("Ann@example.com"), &json!("fr-CA")));
         assert_eq!(ann["profile"], serde_json::from_str::<Value>(profile).unwrap());
         let flows = server::flows(&settings(&database.url(), NOWHERE), Clock::System).unwrap();

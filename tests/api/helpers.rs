@@ -176,7 +176,8 @@ impl Reply {
 
     /// The body, which must be JSON and say so.
     pub(crate) fn json(&self) -> Value {
-        assert_eq!(self.header("content-type"), "application/json", "{self:?}");
+        let types = ["application/json", "application/json; charset=utf-8"];
+        assert!(types.contains(&self.header("content-type")), "{self:?}");
         serde_json::from_str(&self.text).unwrap()
     }
 

@@ -13,6 +13,7 @@ mod cli;
 mod cli_server;
 mod clients;
 mod config;
+mod contracts;
 mod cors;
 mod delivery;
 mod delivery_crash;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::TimeDelta;
 use serde_json::Value;
+use utoipa::openapi::header::Header;
 use utoipa::openapi::path::{
     HttpMethod, OperationBuilder, Parameter, ParameterBuilder, ParameterIn,
 };
@@ -107,27 +108,66 @@ impl Call {
             )
     }
 
-    /// It takes these fields, as JSON or as a form.
-    pub(super) fn takes(mut self, fields: &[Field]) -> Self {
-        let (json, form) = (json_of(fields), form_of(fields));
-        let body = RequestBodyBuilder::new()
-            .content("application/json", content(json.schema, json.example))
-            .content(
-                "application/x-www-form-urlencoded",
-                content(form.schema, form.example),
+    /// It needs a user's token, reads texts in the caller's language, and is counted.
+    pub(super) fn needs_user(mut self) -> Self {
+        let language = Ref::new("#/components/parameters/AcceptLanguage");
+        self.operation = self.operation.parameter_ref(language);
+        self.limited()
+            .security(SecurityRequirement::new("user", Vec::<String>::new()))
+            .refuses(
+                [
+                    Denied::InvalidRequest,
+                    Denied::NoCredentials,
+                    Denied::InvalidToken,
+                ]
+                .map(ApiError::Denied),
             )
-            .required(Some(Required::True));
+    }
+
+    /// It takes these fields, as JSON or as a form.
+    pub(super) fn takes(self, fields: &[Field]) -> Self {
+        let first = fields.first().map_or("", |field| field.name);
+        self.takes_either(fields, fields, first)
+    }
+
+    /// It takes the first fields as JSON, or the others as a form, and misses this one first.
+    pub(super) fn takes_either(
+        self,
+        json: &[Field],
+        form: &[Field],
+        missing: &'static str,
+    ) -> Self {
+        let form = form_of(form);
+        let content = content(form.schema, form.example);
+        self.takes_body(json, missing, |body| {
+            body.content("application/x-www-form-urlencoded", content)
+        })
+    }
+
+    /// It takes these fields as JSON only.
+    pub(super) fn takes_json(self, fields: &[Field]) -> Self {
+        let first = fields.first().map_or("", |field| field.name);
+        self.takes_body(fields, first, |body| body)
+    }
+
+    fn takes_body(
+        mut self,
+        fields: &[Field],
+        missing: &'static str,
+        more: impl FnOnce(RequestBodyBuilder) -> RequestBodyBuilder,
+    ) -> Self {
+        let json = json_of(fields);
+        let body = RequestBodyBuilder::new()
+            .content("application/json", content(json.schema, json.example));
+        let body = more(body).required(Some(Required::True));
         self.operation = self.operation.request_body(Some(body.build()));
-        let first = fields
-            .first()
-            .map(|field| ApiError::field(field.name, Problem::Missing));
         self.refuses([
             ApiError::Unreadable,
             ApiError::Timeout,
             ApiError::TooLarge,
             ApiError::UnsupportedMediaType,
         ])
-        .refuses(first)
+        .refuses([ApiError::field(missing, Problem::Missing)])
     }
 
     /// It takes these fields as a form only. What else may be wrong with the body is told by the caller.
@@ -199,7 +239,12 @@ impl Call {
             let counted = self.limited && *status < 500;
             let names = RATE_LIMIT_HEADERS.into_iter().filter(|_| counted);
             for name in names.chain(["X-Request-Id"]) {
-                let told = RefOr::Ref(header(name));
+                let own = self.family == Family::Swift && name == RATE_LIMIT_HEADERS[2];
+                let told = if own {
+                    RefOr::T(Header::default())
+                } else {
+                    RefOr::Ref(header(name))
+                };
                 response.headers.insert(name.to_owned(), told);
             }
         }

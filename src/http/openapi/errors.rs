@@ -5,22 +5,20 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use actix_web::body::MessageBody;
 use actix_web::http::StatusCode;
-use actix_web::http::header::CONTENT_TYPE;
+use actix_web::http::header::{CONTENT_TYPE, ETAG};
 use actix_web::{HttpResponse, ResponseError};
 use serde_json::{Value, json};
 use utoipa::openapi::example::ExampleBuilder;
 use utoipa::openapi::schema::{AllOfBuilder, ObjectBuilder, Type};
 use utoipa::openapi::{Content, Ref, RefOr, Response, ResponseBuilder, Schema};
 
-use super::super::contracts::ocariot;
+use super::super::contracts::{Dialect, Voice};
 use super::super::error::ApiError;
 use super::super::token::OauthError;
 use super::components::{header, header_of_some};
-use super::shape::{Shape, field, list, object, text};
-use crate::domain::Refusal;
 
 /// A request id, for examples.
-const REQUEST_ID: &str = "019ab7a0-9a5e-7c31-b1c5-3f1d0c1e2a4b";
+pub(super) const REQUEST_ID: &str = "019ab7a0-9a5e-7c31-b1c5-3f1d0c1e2a4b";
 
 /// Who speaks: each contract has error bodies of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -29,57 +27,49 @@ pub(super) enum Family {
     Native,
     /// RFC 6749 section 5.2.
     Oauth,
+    /// The Unleash contract.
+    Unleash,
     /// The OCARIoT contract.
     Ocariot,
+    /// The SWIFT contract.
+    Swift,
+    /// The Interslice contract.
+    Interslice,
 }
 
 impl Family {
     /// Every one, for the list of schemas.
-    pub(super) const ALL: [Self; 3] = [Self::Native, Self::Oauth, Self::Ocariot];
+    pub(super) const ALL: [Self; 6] = [
+        Self::Native,
+        Self::Oauth,
+        Self::Unleash,
+        Self::Ocariot,
+        Self::Swift,
+        Self::Interslice,
+    ];
 
     /// The name of the schema.
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Native => "Error",
             Self::Oauth => "OAuthError",
+            Self::Unleash => "UnleashError",
             Self::Ocariot => "OcariotError",
-        }
-    }
-
-    /// The schema of every body.
-    pub(super) fn shape(self) -> Shape {
-        match self {
-            Self::Native => native(),
-            Self::Oauth => object([
-                text(
-                    "error",
-                    "For programs (RFC 6749 section 5.2).",
-                    "invalid_client",
-                ),
-                text(
-                    "error_description",
-                    "For people, in English.",
-                    "client authentication failed",
-                ),
-            ]),
-            Self::Ocariot => object([
-                field("code", Type::Integer, "The status.", json!(400)),
-                text(
-                    "message",
-                    "What is wrong.",
-                    "Required fields were not provided...",
-                ),
-                text("description", "More on it.", "new_password is required!"),
-            ]),
+            Self::Swift => "SwiftError",
+            Self::Interslice => "IntersliceError",
         }
     }
 
     /// The answer to this error.
     fn answer(self, error: &ApiError) -> HttpResponse {
+        let voice = |dialect| Voice::example(dialect, REQUEST_ID).render(error);
         match self {
             Self::Native => error.error_response(),
             Self::Oauth => OauthError::from(error.clone()).error_response(),
-            Self::Ocariot => ocariot::render(error),
+            Self::Unleash => voice(Dialect::Unleash),
+            Self::Ocariot => voice(Dialect::Ocariot),
+            Self::Swift => voice(Dialect::Swift),
+            Self::Interslice => voice(Dialect::Interslice),
         }
     }
 
@@ -88,7 +78,8 @@ impl Family {
         match self {
             Self::Native => Some("status"),
             Self::Oauth => Some("error"),
-            Self::Ocariot => None,
+            Self::Unleash => Some("name"),
+            Self::Ocariot | Self::Swift | Self::Interslice => None,
         }
     }
 
@@ -98,41 +89,23 @@ impl Family {
         match self {
             Self::Native => of("error").to_owned(),
             Self::Oauth => of("error_description").to_owned(),
+            Self::Unleash => of("message").to_owned(),
             Self::Ocariot => format!("{} {}", of("message"), of("description")),
+            Self::Swift => body["message"]["RESPONSE_TEXT"]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned(),
+            Self::Interslice => match &body["errors"] {
+                Value::Object(errors) => errors
+                    .iter()
+                    .map(|(field, texts)| {
+                        format!("{field} {}", texts[0].as_str().unwrap_or_default())
+                    })
+                    .collect(),
+                _ => of("error").to_owned(),
+            },
         }
     }
-}
-
-fn native() -> Shape {
-    let names: Vec<_> = Refusal::ALL.iter().map(|reason| reason.name()).collect();
-    let reasons = list("reasons", "Why the password is refused.", &names);
-    object([
-        text("status", "For programs. Never changes.", "invalid_request"),
-        text(
-            "error",
-            "For people, in the language of `Accept-Language`.",
-            "The request is not valid.",
-        ),
-        text(
-            "field",
-            "The field that is missing, repeated or wrong.",
-            "email",
-        )
-        .omissible(),
-        reasons.omissible(),
-        field(
-            "min_length",
-            Type::Integer,
-            "The fewest characters that a password may have.",
-            json!(6),
-        )
-        .omissible(),
-        text(
-            "request_id",
-            "What `X-Request-Id` says too: the request's name in the logs.",
-            REQUEST_ID,
-        ),
-    ])
 }
 
 /// An error answer that the service made.
@@ -163,7 +136,7 @@ impl Sample {
         let names = response
             .headers()
             .keys()
-            .filter(|name| **name != CONTENT_TYPE);
+            .filter(|name| ![CONTENT_TYPE, ETAG].contains(name));
         let (status, headers) = (
             response.status(),
             names.map(|name| title_case(name.as_str())).collect(),

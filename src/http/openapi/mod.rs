@@ -3,6 +3,7 @@
 //! It is the routing table, joined with one description for each call. A route that nobody described stands in it naked, which
 //! the tests refuse, and so is a description without a route.
 
+mod bodies;
 mod call;
 mod components;
 mod contracts;

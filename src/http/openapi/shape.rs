@@ -98,6 +98,15 @@ pub(super) fn component(name: &'static str, schema: &str, example: Value) -> Fie
     }
 }
 
+/// A field that is an object of these fields.
+pub(super) fn nested(name: &'static str, fields: impl IntoIterator<Item = Field>) -> Field {
+    let Shape { schema, example } = object(fields);
+    Field {
+        schema: schema.into(),
+        ..field(name, Type::Object, "", example)
+    }
+}
+
 impl Field {
     /// The same field, as one that may be missing, or null where there are nulls.
     pub(super) fn optional(mut self) -> Self {
@@ -108,6 +117,12 @@ impl Field {
     /// The same field, as one that may be missing but is not null when it is there.
     pub(super) fn omissible(mut self) -> Self {
         (self.required, self.null) = (false, false);
+        self
+    }
+
+    /// The same field under another name.
+    pub(super) fn named(mut self, name: &'static str) -> Self {
+        self.name = name;
         self
     }
 
