@@ -14,6 +14,8 @@ use crate::{clock, entropy, telemetry};
 const WAITING: usize = 64;
 /// What the costliest hash that is accepted takes, in hashes of our own of cost 12: four, and room for a busy machine.
 const COSTLIEST: u64 = 6;
+/// The least cost that an operator may choose; below it, as in tests, nothing is scaled.
+const LEAST_COST: u32 = 10;
 
 /// Hashes passwords.
 pub struct Hasher {
@@ -130,9 +132,9 @@ impl Place {
         if let Right(replacement) = compared.map_err(|e| HashError::Failed(e.to_string()))?? {
             return Ok(Verified::Yes(replacement, self));
         }
-        let fastest = Arc::clone(&self.fastest);
+        let (fastest, cost) = (Arc::clone(&self.fastest), self.cost);
         drop(self); // who is refused waits without a place
-        tokio::time::sleep(fastest.rest_of_refusal(started.elapsed())).await;
+        tokio::time::sleep(fastest.rest_of_refusal(started.elapsed(), cost)).await;
         Ok(Verified::No)
     }
 }
@@ -150,9 +152,13 @@ impl Fastest {
         self.0.fetch_min(taken, Ordering::Relaxed);
     }
 
-    /// What is left until the next multiple of the time that the costliest hash takes.
-    fn rest_of_refusal(&self, spent: Duration) -> Duration {
-        let slot = self.0.load(Ordering::Relaxed).saturating_mul(COSTLIEST);
+    /// What is left until the next multiple of the time that the costliest hash takes, where ours are of this cost.
+    fn rest_of_refusal(&self, spent: Duration, cost: u32) -> Duration {
+        let hashes = match cost {
+            ..=12 => COSTLIEST << (12 - cost.max(LEAST_COST)),
+            _ => (COSTLIEST >> (cost - 12).min(2)).max(2),
+        };
+        let slot = self.0.load(Ordering::Relaxed).saturating_mul(hashes);
         let spent = u64::try_from(spent.as_nanos()).unwrap_or(u64::MAX);
         Duration::from_nanos(slot - spent % slot.max(1))
     }

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::{ClientId, EmailAddress, Instant, Locale};
 
 /// A mail that is owed. Who gets it is found out at the moment of sending, and so is the secret in it: nothing of either
-/// is in the queue (bar F04, F09), but for the address that a user has just given up.
+/// is in the queue (bar F04, F09), but for the address that a user had when something changed.
 #[derive(Debug, Clone)]
 pub struct Mail {
     /// Also the left half of its Message-ID, the same on every retry (bar E05).
@@ -37,6 +37,8 @@ pub enum MailKind {
     PasswordChanged {
         /// The user whose password it was.
         user_id: Uuid,
+        /// The address that the user had then: a new one may be somebody else's. Older mails do not say it.
+        recipient: Option<EmailAddress>,
     },
     /// "This is not your address any more" (bar F21).
     EmailChanged {

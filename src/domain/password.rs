@@ -7,6 +7,7 @@ use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
 /// A password in clear, in NFC (bar P06), without U+0000 (bar P05). It cannot be printed, and its memory is wiped.
+#[derive(Clone)]
 pub struct Password(Zeroizing<String>);
 
 macro_rules! refusals {

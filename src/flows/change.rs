@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::password::{self, Chosen};
-use super::prove::ProveError;
+use super::prove::{self, ProveError};
 use super::{Actor, Flows};
 use crate::domain::{EmailKey, Password, Refusal};
 use crate::hasher::HashError;
@@ -69,18 +69,24 @@ impl Flows {
             return Err(ChangeError::WrongPassword(reasons));
         }
         let (key, old) = key.zip(old).ok_or(ProveError::WrongCredentials)?;
-        let proven = self.prove(key, old).await?;
-        // The address may have gone to another user just now.
-        if subject.is_some_and(|id| id != proven.user.id) {
-            return Err(ProveError::WrongCredentials.into());
-        }
-        let hash = proven.place.turn().await?.hash(new.password).await?;
-        let now = self.clock.now();
-        let changed = self.storage.write(move |c| {
-            proven.still_holds(c)?;
-            users::set_password(c, proven.user.id, &hash, now)?;
-            password::finish(c, &proven.user, actor.client_id, now)?;
-            Ok::<_, ProveError>(())
+        let changed = prove::anew(|| async {
+            let proven = self.prove(key.clone(), old.clone()).await?;
+            // The address may have gone to another user just now.
+            if subject.is_some_and(|id| id != proven.user.id) {
+                return Err(ProveError::WrongCredentials);
+            }
+            // The same one again is still the one that somebody else chose.
+            let must_change = proven.user.password_must_change && old == new.password;
+            let turn = proven.place.turn().await?;
+            let hash = turn.hash(new.password.clone()).await?;
+            let (now, client_id) = (self.clock.now(), actor.client_id.clone());
+            let changed = self.storage.write(move |c| {
+                proven.still_holds(c)?;
+                users::set_password(c, proven.user.id, &hash, must_change, now)?;
+                password::finish(c, &proven.user, client_id, now)?;
+                Ok::<_, ProveError>(())
+            });
+            changed.await
         });
         changed.await?;
         self.mail_queued.notify_one();

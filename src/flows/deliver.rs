@@ -185,14 +185,14 @@ fn prepare(
             };
             prepare_reset(c, mail, &user, &client, public_url, now)
         }
-        MailKind::PasswordChanged { user_id } => {
+        MailKind::PasswordChanged { user_id, recipient } => {
             let Some(user) = users::find(c, *user_id)? else {
                 return Ok(Prepared::Over(MailState::Skipped, None));
             };
             let language = language(mail, &user, client.as_ref());
             let letter = letter::password_changed(
                 mail.id,
-                user.email,
+                recipient.clone().unwrap_or(user.email),
                 language,
                 service(client.as_ref()),
                 now,

@@ -8,7 +8,7 @@ use crate::storage::{
 };
 
 /// A password that was sent twice, so that a typing error does not become the new one.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Chosen {
     /// The new password.
     pub password: Password,
@@ -41,7 +41,10 @@ pub(super) fn finish(
 ) -> StorageResult<()> {
     end_access(c, user, now)?;
     guesses::forget(c, user.email.key().as_str())?;
-    let changed = MailKind::PasswordChanged { user_id: user.id };
+    let changed = MailKind::PasswordChanged {
+        user_id: user.id,
+        recipient: Some(user.email.clone()),
+    };
     mails::insert(c, &notice(changed, Some(client_id), now))
 }
 

@@ -20,6 +20,9 @@ pub enum ProveError {
     /// Too many wrong ones in a row: come back after this time (bar F25).
     #[error("too many wrong passwords")]
     TooMany(TimeDelta),
+    /// It was, but another one has been stored meanwhile: prove it once more.
+    #[error("the stored password was replaced meanwhile")]
+    Stale,
     /// No hash.
     #[error(transparent)]
     Hash(#[from] HashError),
@@ -70,6 +73,30 @@ impl Flows {
     }
 }
 
+/// Makes an attempt, and another one if the stored password was replaced in the middle of the first.
+pub(super) async fn anew<T, E, F>(attempt: impl Fn() -> F) -> Result<T, E>
+where
+    E: IsStale,
+    F: Future<Output = Result<T, E>>,
+{
+    match attempt().await {
+        Err(error) if error.is_stale() => attempt().await,
+        ended => ended,
+    }
+}
+
+/// An error that may be `ProveError::Stale`.
+pub(super) trait IsStale {
+    /// Whether it is.
+    fn is_stale(&self) -> bool;
+}
+
+impl IsStale for ProveError {
+    fn is_stale(&self) -> bool {
+        matches!(self, Self::Stale)
+    }
+}
+
 impl Proven {
     /// Whether the password is still the user's, now that this transaction is the only one that concerns the address. If so,
     /// the failures before are forgotten, and a hash of another kind or cost is replaced by ours (bar P11).
@@ -77,13 +104,14 @@ impl Proven {
         let key = self.user.email.key();
         c.serialise_on(key.as_str())?;
         let now = users::find_by_email(c, &key)?.filter(|user| {
-            // Not the hash: another caller with the same password may have replaced an imported one just now.
             user.id == self.user.id
                 && user.disabled_at.is_none()
                 && user.password_changed_at == self.user.password_changed_at
         });
-        if now.is_none() {
-            return Err(ProveError::WrongCredentials);
+        let now = now.ok_or(ProveError::WrongCredentials)?;
+        // Another caller with the same password may have replaced an imported hash just now, or an import the password.
+        if now.password_hash != self.user.password_hash {
+            return Err(ProveError::Stale);
         }
         guesses::forget(c, key.as_str())?;
         if let Some(hash) = &self.replacement {

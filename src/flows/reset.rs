@@ -115,7 +115,7 @@ impl Flows {
             // Two links of one user at once would each hold its own row and wait for the other's.
             let user = users::lock(c, live.user_id)?.ok_or(ResetError::WrongToken)?;
             let claimed = reset_tokens::consume(c, &digest, now)?
-                && users::set_password(c, user.id, &hash, now)?;
+                && users::set_password(c, user.id, &hash, false, now)?;
             if !claimed {
                 return Err(ResetError::WrongToken);
             }

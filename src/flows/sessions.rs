@@ -3,7 +3,7 @@
 use chrono::TimeDelta;
 use uuid::Uuid;
 
-use super::prove::ProveError;
+use super::prove::{self, ProveError};
 use super::{Actor, Flows};
 use crate::domain::{
     AccessToken, ClientId, EmailAddress, Instant, Password, PlainToken, Scopes, User,
@@ -30,16 +30,19 @@ impl Flows {
         email: &EmailAddress,
         password: Password,
     ) -> Result<(Session, User), ProveError> {
-        let proven = self.prove(email.key(), password).await?;
-        let session = self.new_session();
-        let now = self.clock.now();
-        // A password change at the same time ends every token, so this one must not come after it unseen.
-        let kept = self.storage.write(move |c| {
-            proven.still_holds(c)?;
-            session.store(c, &actor.client_id, proven.user.id, now)?;
-            Ok::<_, ProveError>((session, proven.user))
-        });
-        kept.await
+        prove::anew(|| async {
+            let proven = self.prove(email.key(), password.clone()).await?;
+            let (session, client_id) = (self.new_session(), actor.client_id.clone());
+            let now = self.clock.now();
+            // A password change at the same time ends every token, so this one must not come after it unseen.
+            let kept = self.storage.write(move |c| {
+                proven.still_holds(c)?;
+                session.store(c, &client_id, proven.user.id, now)?;
+                Ok::<_, ProveError>((session, proven.user))
+            });
+            kept.await
+        })
+        .await
     }
 
     /// A session that is not stored yet.

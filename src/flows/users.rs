@@ -197,6 +197,13 @@ impl Flows {
             }
             users::update(c, &after)?;
             if moves {
+                // Guesses belong to the account: what was guessed at the new address before was not its password.
+                guesses::rename(
+                    c,
+                    before.email.key().as_str(),
+                    after.email.key().as_str(),
+                    now,
+                )?;
                 let kind = MailKind::EmailChanged {
                     user_id: id,
                     recipient: before.email,

@@ -1,7 +1,7 @@
 //! An app asks whether this is its user's password.
 
 use super::Flows;
-use super::prove::ProveError;
+use super::prove::{self, ProveError};
 use crate::domain::{EmailAddress, Password, User};
 
 impl Flows {
@@ -11,11 +11,14 @@ impl Flows {
         email: &EmailAddress,
         password: Password,
     ) -> Result<User, ProveError> {
-        let proven = self.prove(email.key(), password).await?;
-        let kept = self.storage.write(move |c| {
-            proven.still_holds(c)?;
-            Ok::<_, ProveError>(proven.user)
-        });
-        kept.await
+        prove::anew(|| async {
+            let proven = self.prove(email.key(), password.clone()).await?;
+            let kept = self.storage.write(move |c| {
+                proven.still_holds(c)?;
+                Ok::<_, ProveError>(proven.user)
+            });
+            kept.await
+        })
+        .await
     }
 }

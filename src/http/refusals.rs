@@ -49,6 +49,7 @@ impl From<ProveError> for ApiError {
         match error {
             ProveError::WrongCredentials => Self::WrongCredentials,
             ProveError::TooMany(wait) => Self::TooMany(wait),
+            ProveError::Stale => Self::Unavailable, // twice in a row: somebody is at it
             ProveError::Hash(error) => error.into(),
             ProveError::Storage(error) => error.into(),
         }

@@ -124,6 +124,12 @@ impl FromFields for ChangeUserRequest {
     /// What is absent stays; null is none, for the locale and the profile. An object is a merge patch (RFC 7396).
     fn from_fields(fields: &Fields) -> Result<Self, ApiError> {
         let stated = |name| Ok::<_, ApiError>(fields.value(name)?.is_some());
+        // Whoever sends one believes that it is set.
+        for name in ["password", "password_hash"] {
+            if stated(name)? {
+                return Err(ApiError::field(name, Problem::Malformed));
+            }
+        }
         Ok(Self(UserChange {
             disabled: fields.flag("disabled")?,
             locale: stated("locale")?

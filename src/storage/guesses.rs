@@ -52,6 +52,22 @@ pub fn forget(c: &mut AnyConnection, address_key: &str) -> Result<()> {
     Ok(())
 }
 
+/// Lets an account's guesses follow it to another address. What was guessed there before is forgotten.
+pub fn rename(c: &mut AnyConnection, from: &str, to: &str, now: Instant) -> Result<()> {
+    forget(c, to)?;
+    if let Some(guessed) = find(c, from)? {
+        store(c, to, now, &guessed)?;
+        forget(c, from)?;
+    }
+    Ok(())
+}
+
+/// Forgets addresses that have just been given to somebody.
+pub fn forget_all(c: &mut AnyConnection, address_keys: &[String]) -> Result<()> {
+    diesel::delete(guesses::table.filter(guesses::address_key.eq_any(address_keys))).execute(c)?;
+    Ok(())
+}
+
 /// Forgets up to `limit` addresses that were last guessed at before `before`.
 pub fn purge(c: &mut AnyConnection, before: Instant, limit: i64) -> Result<usize> {
     let old: Vec<String> = guesses::table

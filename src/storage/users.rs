@@ -96,35 +96,30 @@ pub fn find_by_key(c: &mut AnyConnection, key: &str) -> Result<Option<User>> {
     row.map(User::try_from).transpose()
 }
 
-/// Finds a user by id and lets no other transaction concern the user's address until this one ends.
+/// Finds a user by id and lets no other transaction concern the user, or the user's address, until this one ends.
 pub fn lock(c: &mut AnyConnection, id: Uuid) -> Result<Option<User>> {
     lock_with(c, id, None)
 }
 
-/// Like `lock`, and for an address that the user is to have. Of two addresses everybody waits for the same one first: two users
-/// who want each other's would else wait for each other.
+/// Like `lock`, and for an address that the user is to have. The id comes first, so that the address stays what it is while the
+/// rest is waited for; of two addresses everybody waits for the same one first, for two users may want each other's.
 pub fn lock_with(
     c: &mut AnyConnection,
     id: Uuid,
     wanted: Option<&EmailKey>,
 ) -> Result<Option<User>> {
-    let mut found = find(c, id)?;
-    loop {
-        let Some(user) = found else {
-            return Ok(None);
-        };
-        let key = user.email.key();
-        let mut keys = vec![key.as_str()];
-        keys.extend(wanted.map(EmailKey::as_str));
-        keys.sort_unstable();
-        for key in keys {
-            c.serialise_on(key)?;
-        }
-        found = find(c, id)?; // it may have changed while we waited, even its address
-        if found.as_ref().is_some_and(|user| user.email.key() == key) {
-            return Ok(found);
-        }
+    c.serialise_on(&id.to_string())?;
+    let Some(user) = find(c, id)? else {
+        return Ok(None);
+    };
+    let key = user.email.key();
+    let mut keys = vec![key.as_str()];
+    keys.extend(wanted.map(EmailKey::as_str));
+    keys.sort_unstable();
+    for key in keys {
+        c.serialise_on(key)?;
     }
+    find(c, id) // whoever had the address locked may have changed the password
 }
 
 /// Up to `limit` users in the order of their ids, after the given one.
@@ -139,11 +134,12 @@ pub fn page(c: &mut AnyConnection, after: Option<Uuid>, limit: i64) -> Result<Ve
     rows.into_iter().map(User::try_from).collect()
 }
 
-/// Sets an enabled user's password. Says whether there was such a user.
+/// Sets an enabled user's password, and whether the user is to choose another one. Says whether there was such a user.
 pub fn set_password(
     c: &mut AnyConnection,
     id: Uuid,
     hash: &PasswordHash,
+    must_change: bool,
     now: Instant,
 ) -> Result<bool> {
     let changed = diesel::update(users::table.find(Id(id)))
@@ -151,7 +147,7 @@ pub fn set_password(
         .set((
             users::password_hash.eq(hash.as_str()),
             users::password_changed_at.eq(At(now)),
-            users::password_must_change.eq(false),
+            users::password_must_change.eq(must_change),
         ))
         .execute(c)?;
     Ok(changed == 1)

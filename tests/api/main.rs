@@ -1,6 +1,7 @@
 //! The service as its callers see it: the real server over HTTP, on SQLite and on PostgreSQL, with a real SMTP session.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on ends there")]
 
+mod account_moves;
 mod accounts;
 mod address;
 mod admin_set;

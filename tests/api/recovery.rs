@@ -38,7 +38,7 @@ pub(crate) fn wrong_password(reasons: &[&str], min_length: usize) -> Value {
 pub(crate) fn wrong_field(name: &str) -> Value {
     json!({
         "status": "invalid_request",
-        "error": "This field is missing, repeated, or of the wrong type.",
+        "error": "This field is missing, repeated, of the wrong type, or not valid.",
         "field": name,
     })
 }

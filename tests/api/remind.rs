@@ -73,7 +73,7 @@ both! {
         assert_eq!(sent.json(), json!({"status": "reminder_sent", "success": "Un e-mail a été envoyé à l'utilisateur."}));
         for (body, status, text) in [
             (json!({"email": "x@example.com"}), "wrong_user", "L'adresse e-mail ne correspond à aucun utilisateur."),
-            (json!({"email": 7}), "invalid_request", "Ce champ est absent, répété ou d'un type inattendu."),
+            (json!({"email": 7}), "invalid_request", "Ce champ est absent, répété, d'un type inattendu ou n'est pas valide."),
             (json!([]), "invalid_request", "La requête n'est pas valide."),
         ] {
             let reply = app.post_in_french(REMIND, &token, body).await;

@@ -111,7 +111,7 @@ fn hot_queries(c: &mut AnyConnection) -> Result<(), StorageError> {
     users::find_by_email(c, &key)?;
     users::page(c, None, 10)?;
     let hash = PasswordHash::from_stored("x".to_owned());
-    users::set_password(c, id, &hash, now)?;
+    users::set_password(c, id, &hash, false, now)?;
     users::set_chosen_password(c, id, &hash, now)?;
     users::replace_hash(c, id, &hash)?;
     users::lock_with(c, id, Some(&key))?;

@@ -9,7 +9,7 @@ use super::incoming::Incoming;
 use super::refused::Refused;
 use crate::domain::{Instant, User};
 use crate::flows::{Flows, password};
-use crate::storage::{AnyConnection, StorageError, user_batches, users};
+use crate::storage::{AnyConnection, StorageError, guesses, user_batches, users};
 
 /// How long to wait before trying once more when the database is busy or away.
 const PATIENCE: [Duration; 4] = [
@@ -90,6 +90,10 @@ impl Plan {
     ) -> Result<Vec<Came>, StorageError> {
         let users: Vec<_> = incoming.iter().map(|user| user.to_user(now)).collect();
         let added = user_batches::insert_new(c, &users)?;
+        // What was guessed while nobody had these addresses was not these passwords.
+        let new = users.iter().zip(&added).filter(|(_, added)| **added);
+        let keys = new.map(|(user, _)| user.email.key().as_str().to_owned());
+        guesses::forget_all(c, &keys.collect::<Vec<_>>())?;
         let there = existing(
             c,
             incoming
@@ -175,6 +179,7 @@ fn update(
     let wanted = incoming.update(&user);
     if wanted.password_hash != user.password_hash || wanted.disabled_at != user.disabled_at {
         password::end_access(c, &user, now)?;
+        guesses::forget(c, user.email.key().as_str())?;
     }
     user_batches::overwrite(c, &wanted)?;
     Ok(Came::Updated)

@@ -77,9 +77,13 @@ impl TryFrom<Row> for MailReport {
         let odd = || StorageError::Internal("a row of mails cannot be read".to_owned());
         let kind = match (row.kind.as_str(), row.address_key, row.user_id) {
             ("reset", Some(address_key), None) => MailKind::Reset { address_key },
-            ("password_changed", None, Some(user_id)) => {
-                MailKind::PasswordChanged { user_id: user_id.0 }
-            }
+            ("password_changed", None, Some(user_id)) => MailKind::PasswordChanged {
+                user_id: user_id.0,
+                recipient: row
+                    .recipient
+                    .map(|text| EmailAddress::parse(&text).map_err(|_| odd()))
+                    .transpose()?,
+            },
             ("email_changed", None, Some(user_id)) => MailKind::EmailChanged {
                 user_id: user_id.0,
                 recipient: EmailAddress::parse(&row.recipient.unwrap_or_default())
@@ -112,9 +116,12 @@ impl TryFrom<Row> for MailReport {
 pub fn insert(c: &mut AnyConnection, mail: &Mail) -> Result<()> {
     let (kind, address_key, user_id, recipient) = match &mail.kind {
         MailKind::Reset { address_key } => ("reset", Some(address_key.as_str()), None, None),
-        MailKind::PasswordChanged { user_id } => {
-            ("password_changed", None, Some(Id(*user_id)), None)
-        }
+        MailKind::PasswordChanged { user_id, recipient } => (
+            "password_changed",
+            None,
+            Some(Id(*user_id)),
+            recipient.as_ref().map(EmailAddress::to_text),
+        ),
         MailKind::EmailChanged { user_id, recipient } => (
             "email_changed",
             None,
