@@ -3,6 +3,7 @@
 mod client;
 mod config;
 mod database;
+mod export_file;
 mod mail;
 mod output;
 mod serve;

@@ -11,6 +11,8 @@ use super::client::time;
 use super::output::{Output, table};
 use super::user_export::{self, ExportArguments};
 use super::user_import::{self, ImportArguments};
+use crate::domain::json::Strict;
+use crate::domain::profile::holds_secret;
 use crate::domain::{EmailAddress, Locale, Password, User};
 use crate::flows::Flows;
 use crate::flows::users::{NewUser, UserRef};
@@ -75,6 +77,12 @@ pub(super) async fn execute(
             locale,
             profile,
         } => {
+            let profile = profile.unwrap_or_default();
+            if holds_secret(&profile) {
+                return Err(CliError::refused(
+                    "a profile cannot hold a password or a hash",
+                ));
+            }
             let new = NewUser {
                 email: EmailAddress::parse(&email).map_err(CliError::refused)?,
                 password: if password_stdin {
@@ -84,7 +92,7 @@ pub(super) async fn execute(
                 },
                 password_hash: None,
                 locale,
-                profile: profile.unwrap_or_default(),
+                profile,
             };
             let user = flows.add_user(new).await.map_err(CliError::refused)?;
             Ok(output.data(&value(&user), || {
@@ -154,7 +162,10 @@ fn profile(text: &str) -> Result<Map<String, Value>, String> {
     if text.contains("\\u0000") || text.contains('\0') {
         return Err("a profile cannot hold U+0000".to_owned());
     }
-    serde_json::from_str(text).map_err(|_| "a profile is a JSON object".to_owned())
+    match serde_json::from_str(text) {
+        Ok(Strict(Value::Object(profile))) => Ok(profile),
+        _ => Err("a profile is a JSON object without repeated keys".to_owned()),
+    }
 }
 
 fn point(text: &str) -> Result<UserRef, CliError> {
@@ -189,6 +200,7 @@ fn value(user: &User) -> Value {
         "profile": user.profile,
         "created_at": time(user.created_at),
         "password_changed_at": user.password_changed_at.map(time),
+        "password_must_change": user.password_must_change,
         "disabled_at": user.disabled_at.map(time),
     })
 }

@@ -1,8 +1,6 @@
 //! `unforget user export ..`: every account into a file.
 
-use std::fs::{self, File};
 use std::io::{BufWriter, Write, stdout};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use chrono::SecondsFormat;
@@ -10,6 +8,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use super::CliError;
+use super::export_file::{ExportFile, is_standard_output};
 use super::output::Output;
 use super::user_import::format;
 use crate::domain::{Instant, Locale, PasswordHash, User};
@@ -48,7 +47,7 @@ pub(super) async fn execute(
     let Some(path) = arguments
         .file
         .as_deref()
-        .filter(|path| *path != Path::new("-"))
+        .filter(|path| *path != Path::new("-") && !is_standard_output(path))
     else {
         let format = arguments.format.unwrap_or(Format::Jsonl);
         write_all(flows, format, BufWriter::new(stdout().lock())).await?;
@@ -56,18 +55,12 @@ pub(super) async fn execute(
     };
     let format = format(path, arguments.format)?;
     let cannot = |error| CliError::refused(format!("cannot write {}: {error}", path.display()));
-    // Whoever finds the file finds all of it.
-    let mut partial = path.as_os_str().to_owned();
-    partial.push(".partial");
-    let partial = PathBuf::from(partial);
-    let written = export(flows, format, path, &partial).await;
-    if written.is_err() {
-        let _none = fs::remove_file(&partial);
-    }
-    let count = written.map_err(|error| match error {
-        CliError::Output(error) => cannot(error),
-        other => other,
-    })?;
+    let count = export(flows, format, path)
+        .await
+        .map_err(|error| match error {
+            CliError::Output(error) => cannot(error),
+            other => other,
+        })?;
     let value = json!({"users": count, "file": path.to_string_lossy()});
     Ok(output.data(&value, || {
         format!(
@@ -77,25 +70,10 @@ pub(super) async fn execute(
     })?)
 }
 
-async fn export(
-    flows: &Flows,
-    format: Format,
-    path: &Path,
-    partial: &Path,
-) -> Result<u64, CliError> {
-    // One that was left behind may be readable by others.
-    match fs::remove_file(partial) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
-        _ => {}
-    }
-    let file = File::options()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(partial)?;
-    let count = write_all(flows, format, BufWriter::new(&file)).await?;
-    file.sync_all()?;
-    fs::rename(partial, path)?;
+async fn export(flows: &Flows, format: Format, path: &Path) -> Result<u64, CliError> {
+    let out = ExportFile::open(path)?;
+    let count = write_all(flows, format, BufWriter::new(out.file())).await?;
+    out.finish()?;
     Ok(count)
 }
 

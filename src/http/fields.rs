@@ -7,7 +7,8 @@ use serde_json::{Map, Value};
 
 use super::body::Format;
 use super::error::{ApiError, Problem};
-use super::json::{self, Strict};
+use crate::domain::json::{self, Strict};
+use crate::domain::profile::holds_secret;
 use crate::domain::{EmailAddress, Locale, Password, PlainToken, Refusal, ResetToken};
 use crate::flows::password::Chosen;
 use crate::oauth::guard::Denied;
@@ -119,14 +120,15 @@ impl Fields {
         }
     }
 
-    /// A JSON object that may be there. Nowhere in it may be U+0000, which PostgreSQL cannot store (bar P05).
-    pub(super) fn object(
+    /// A profile that may be there: a JSON object. Nowhere in it may be U+0000, which PostgreSQL cannot store (bar P05), or what
+    /// the apps must not see.
+    pub(super) fn profile(
         &self,
         name: &'static str,
     ) -> Result<Option<&Map<String, Value>>, ApiError> {
         match self.value(name)? {
             None | Some(Value::Null) => Ok(None),
-            Some(Value::Object(object)) if object.iter().any(holds_nul) => {
+            Some(Value::Object(object)) if object.iter().any(holds_nul) || holds_secret(object) => {
                 Err(ApiError::field(name, Problem::Malformed))
             }
             Some(Value::Object(object)) => Ok(Some(object)),

@@ -12,7 +12,6 @@ mod error;
 mod fields;
 mod headers;
 mod health;
-mod json;
 mod language;
 mod limits;
 mod openapi;

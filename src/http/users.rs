@@ -55,7 +55,7 @@ impl FromFields for CreateRequest {
         Ok(Self {
             new: NewUser {
                 locale: fields.locale("locale")?,
-                profile: fields.object("profile")?.cloned().unwrap_or_default(),
+                profile: fields.profile("profile")?.cloned().unwrap_or_default(),
                 email: fields.well_formed_email("email")?,
                 password: None,
                 password_hash,
@@ -136,7 +136,7 @@ impl FromFields for ChangeUserRequest {
                 .then(|| fields.locale("locale"))
                 .transpose()?,
             profile: stated("profile")?
-                .then(|| fields.object("profile").map(Option::<&_>::cloned))
+                .then(|| fields.profile("profile").map(Option::<&_>::cloned))
                 .transpose()?,
             email: stated("email")?
                 .then(|| fields.well_formed_email("email"))

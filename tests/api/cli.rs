@@ -127,7 +127,7 @@ both! {
         let output = program.run_with_input(&add, "a first secret\nwhat follows is not read\n");
         assert!(output.status.success(), "{output:?}");
         let ann: Value = serde_json::from_slice(&output.stdout).unwrap();
-        assert_eq!(keys(&ann), ["id", "email", "locale", "profile", "created_at", "password_changed_at", "disabled_at"]);
+        assert_eq!(keys(&ann), ["id", "email", "locale", "profile", "created_at", "password_changed_at", "password_must_change", "disabled_at"]);
         assert_eq!((&ann["email"], &ann["locale"]), (&json!("Ann@example.com"), &json!("fr-CA")));
         assert_eq!(ann["profile"], serde_json::from_str::<Value>(profile).unwrap());
         let flows = server::flows(&settings(&database.url(), NOWHERE), Clock::System).unwrap();

@@ -46,11 +46,9 @@ both! {
         let program = program(&database.url());
         let path = program.folder.path().join("users.csv");
         let name = path.to_str().unwrap();
-        // Files of others' making are replaced, and what they allowed is not inherited.
-        for old in [path.clone(), program.folder.path().join("users.csv.partial")] {
-            std::fs::write(&old, "old").unwrap();
-            std::fs::set_permissions(&old, std::fs::Permissions::from_mode(0o644)).unwrap();
-        }
+        // A file of others' making is replaced, and what it allowed is not inherited.
+        std::fs::write(&path, "old").unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
         program.json(&["user", "add", "ann@example.com"]);
         let (code, out, err) = users(&program, &["export", name]);
         assert_eq!((code, err.as_str()), (0, ""));

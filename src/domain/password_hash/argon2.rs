@@ -11,6 +11,9 @@ const MAX_MEMORY: u32 = 256 * 1024;
 /// The most work for one hash: memory times passes. PHP's and Laravel's defaults are a quarter of it.
 const MAX_WORK: u64 = 1024 * 1024;
 
+/// The most lanes: their number costs memory and work of its own. The most in use is one for each core.
+const MAX_LANES: u32 = 64;
+
 /// A hash of this kind, read.
 pub(super) struct Argon2Hash {
     algorithm: Algorithm,
@@ -42,8 +45,9 @@ impl Argon2Hash {
         let [parameters, salt, digest] = parts(rest, '$')?;
         let [memory, passes, lanes] = parts(parameters, ',')?;
         let memory: u32 = named(memory, "m=")?;
-        let (passes, lanes) = (named(passes, "t=")?, named(lanes, "p=")?);
-        if memory > MAX_MEMORY || u64::from(memory) * u64::from(passes) > MAX_WORK {
+        let (passes, lanes): (u32, u32) = (named(passes, "t=")?, named(lanes, "p=")?);
+        let work = u64::from(memory) * u64::from(passes);
+        if memory > MAX_MEMORY || work > MAX_WORK || lanes > MAX_LANES {
             return Err(UnusableHash::TooCostly);
         }
         let salt = decoded(salt, &STANDARD_NO_PAD)?;

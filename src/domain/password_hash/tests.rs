@@ -165,6 +165,7 @@ fn what_costs_too_much_is_refused_and_what_people_use_is_not() {
         fill("$argon2id$v=19$m=65536,t=3,p=4$SALT$SUM32"), // argon2-cffi
         fill("argon2$argon2id$v=19$m=102400,t=2,p=8$SALT$SUM32"), // Django
         fill("$argon2id$v=19$m=262144,t=4,p=1$SALT$SUM32"),
+        fill("$argon2id$v=19$m=65536,t=4,p=64$SALT$SUM32"),
         fill("pbkdf2_sha256$1500000$salt$SUM32="),
         fill("$scrypt$ln=16,r=8,p=1$SALT$SUM32"),
         fill("$scrypt$ln=18,r=8,p=1$SALT$SUM32"),
@@ -179,6 +180,7 @@ fn what_costs_too_much_is_refused_and_what_people_use_is_not() {
         phpass("S"),
         fill("$argon2id$v=19$m=262145,t=1,p=1$SALT$SUM32"),
         fill("$argon2id$v=19$m=262144,t=5,p=1$SALT$SUM32"),
+        fill("$argon2id$v=19$m=65536,t=1,p=65$SALT$SUM32"),
         fill("$argon2i$v=19$m=4294967295,t=4294967295,p=1$SALT$SUM32"),
         fill("$argon2i$v=19$m=64,t=99999999999999999999,p=1$SALT$SUM32"),
         fill("pbkdf2_sha256$4000001$salt$SUM32="),

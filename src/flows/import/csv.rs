@@ -10,6 +10,7 @@ use super::ImportError;
 use super::lines::{Line, Lines, MAX_LINE};
 use super::records::Record;
 use super::refused::Refused;
+use crate::domain::profile::is_secret_name;
 
 /// More columns than any table has that makes sense here.
 const MAX_COLUMNS: usize = 1024;
@@ -49,9 +50,10 @@ impl<R: BufRead> CsvRecords<R> {
                 "the first line names no column `email` (columns are separated by commas)",
             ));
         }
-        if header.iter().any(|name| name == "password") {
+        let misplaced = |name: &String| name != "password_hash" && is_secret_name(name);
+        if header.iter().any(misplaced) {
             return Err(ImportError::Header(
-                "there is a column `password`: hashes belong into `password_hash`, and passwords in clear are not taken",
+                "there is a column `password`, or one named much like it: hashes belong into `password_hash`, and passwords in clear are not taken",
             ));
         }
         if header.iter().any(|name| name.is_empty() || repeated(name)) {

@@ -4,7 +4,9 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use super::records::read_strictly;
 use super::refused::Refused;
+use crate::domain::profile::holds_secret;
 use crate::domain::{EmailAddress, Instant, Locale, PasswordHash, UnusableHash, User};
 use crate::entropy;
 
@@ -172,20 +174,14 @@ fn profile(mut fields: Map<String, Value>) -> Result<Map<String, Value>, Refused
     let inner = match fields.remove("profile") {
         None | Some(Value::Null) => Map::new(),
         Some(Value::Object(inner)) => inner,
-        Some(Value::String(text)) => serde_json::from_str(&text).map_err(|_| form)?,
+        Some(Value::String(text)) => read_strictly(&text)?.ok_or(form)?,
         Some(_) => return Err(form),
     };
     if inner.iter().any(|(name, value)| holds_nul(name, value)) {
         return Err(Refused::Nul);
     }
     fields.extend(inner);
-    let secret = |name: &String, value: &Value| {
-        name == "password"
-            || value
-                .as_str()
-                .is_some_and(|text| PasswordHash::parse(text).is_ok())
-    };
-    if fields.iter().any(|(name, value)| secret(name, value)) {
+    if holds_secret(&fields) {
         return Err(Refused::Misplaced);
     }
     Ok(fields)

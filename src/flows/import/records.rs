@@ -9,6 +9,7 @@ use super::ImportError;
 use super::csv::CsvRecords;
 use super::lines::Lines;
 use super::refused::Refused;
+use crate::domain::json::Strict;
 
 /// How users are written down in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,5 +83,14 @@ fn next_object<R: BufRead>(lines: &mut Lines<R>) -> io::Result<Option<Record>> {
 
 fn object(bytes: &[u8]) -> Result<Map<String, Value>, Refused> {
     let text = std::str::from_utf8(bytes).map_err(|_| Refused::NotUtf8)?;
-    serde_json::from_str(text).map_err(|_| Refused::NotAnObject)
+    read_strictly(text)?.ok_or(Refused::NotAnObject)
+}
+
+/// A JSON object; none when the text is something else. One that has a key twice says nothing for certain (RFC 8259 section 4).
+pub(super) fn read_strictly(text: &str) -> Result<Option<Map<String, Value>>, Refused> {
+    match serde_json::from_str(text) {
+        Ok(Strict(Value::Object(object))) => Ok(Some(object)),
+        Err(error) if error.is_data() => Err(Refused::RepeatedKey),
+        _ => Ok(None),
+    }
 }

@@ -17,6 +17,9 @@ pub enum Refused {
     /// JSONL: not a JSON object.
     #[error("it is not a JSON object")]
     NotAnObject,
+    /// JSON that has a key twice.
+    #[error("an object in it has a key twice")]
+    RepeatedKey,
     /// CSV: not well-formed.
     #[error("it is not well-formed CSV (is a quote not closed?)")]
     Quotes,
@@ -63,6 +66,7 @@ impl Refused {
             Self::NotUtf8 => "not_utf8",
             Self::Nul => "nul",
             Self::NotAnObject => "not_an_object",
+            Self::RepeatedKey => "repeated_key",
             Self::Quotes => "quotes",
             Self::Columns(..) => "columns",
             Self::NoEmail => "no_email",
