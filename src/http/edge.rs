@@ -151,3 +151,35 @@ pub fn cors(app: &Arc<App>) -> Cors {
         .iter()
         .fold(cors, |cors, origin| cors.allowed_origin(origin))
 }
+
+#[cfg(test)]
+mod tests {
+    use actix_web::body::to_bytes;
+    use serde_json::Value;
+
+    use super::*;
+    use crate::http::contracts::Dialect;
+
+    #[tokio::test]
+    async fn a_panic_is_told_in_the_words_of_the_contract_that_was_called() {
+        for (dialect, key) in [
+            (Dialect::Native, "/status"),
+            (Dialect::Unleash, "/name"),
+            (Dialect::Ocariot, "/description"),
+            (Dialect::Swift, "/message/RESPONSE_CODE"),
+            (Dialect::Interslice, "/error"),
+        ] {
+            let failed = Failed {
+                voice: Box::new(Voice::example(dialect, "an-id")),
+                https: true,
+                elapsed: Duration::ZERO,
+            };
+            let answer = failed.error_response();
+            assert_eq!(answer.status(), 500);
+            assert_eq!(answer.headers().get("x-request-id").unwrap(), "an-id");
+            let body = to_bytes(answer.into_body()).await.unwrap();
+            let body: Value = serde_json::from_slice(&body).unwrap();
+            assert!(body.pointer(key).is_some_and(Value::is_string), "{body}");
+        }
+    }
+}
