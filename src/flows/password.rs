@@ -24,7 +24,8 @@ impl From<Password> for Chosen {
 }
 
 /// Ends all that came with an account's old standing: links, reset mails that wait, and user tokens (bar F14). A link that was
-/// used stays as a record until it expires.
+/// used stays as a record until it expires. Links before mails: the worker that takes a link back goes the same way, and would
+/// else be met halfway (bar D05).
 pub(super) fn end_access(c: &mut AnyConnection, user: &User, now: Instant) -> StorageResult<()> {
     reset_tokens::delete_unused(c, user.id)?;
     access_tokens::delete_of_user(c, user.id)?;

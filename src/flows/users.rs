@@ -231,7 +231,7 @@ impl Flows {
                 let Some(user) = users::lock(c, user.id)? else {
                     return Ok(false);
                 };
-                mails::cancel_resets(c, user.email.key().as_str(), now)?;
+                password::end_access(c, &user, now)?;
                 guesses::forget(c, user.email.key().as_str())?;
                 users::delete(c, user.id)
             })

@@ -1,7 +1,5 @@
 //! A user's new address: links that went to the old one die, the old one is told, and no two users share one.
 
-use diesel::connection::SimpleConnection;
-use diesel::{Connection, PgConnection, QueryableByName, RunQueryDsl};
 use futures_util::future::join_all;
 use serde_json::json;
 
@@ -103,37 +101,6 @@ both! {
         told.sort();
         assert_eq!(told, [ANN, BOB], "the notices to the old addresses, and no link that Ann asked for");
     }
-}
-
-/// How many wait for a lock of ours in this database.
-fn waiting(c: &mut PgConnection) -> i64 {
-    #[derive(QueryableByName)]
-    struct Count {
-        #[diesel(sql_type = diesel::sql_types::BigInt)]
-        waiting: i64,
-    }
-    let query = "SELECT COUNT(*) AS waiting FROM pg_locks WHERE locktype = 'advisory' AND NOT granted \
-                 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
-    let count: Count = diesel::sql_query(query).get_result(c).unwrap();
-    count.waiting
-}
-
-/// Two users who want each other's address would end in a deadlock if each looked after its own address only. Of SQLite there is
-/// one writer.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whoever_wants_an_address_waits_for_whom_it_concerns_on_postgres() {
-    let app = TestApp::start(Backend::Postgres).await;
-    let (id, admin) = (app.user(BOB).await, app.token(ADMIN).await);
-    let mut other = PgConnection::establish(&app.database.url()).unwrap();
-    let hold = format!("BEGIN; SELECT pg_advisory_xact_lock(hashtextextended('{ANN}', 0))");
-    other.batch_execute(&hold).unwrap();
-    let mut change = std::pin::pin!(app.patch(&admin, id, json!({"email": ANN})));
-    tokio::select! {
-        reply = &mut change => panic!("it did not wait: {reply:?}"),
-        () = eventually("it waits", || waiting(&mut other) > 0) => {}
-    }
-    other.batch_execute("COMMIT").unwrap();
-    assert_eq!(change.await.said(), "200 user_updated");
 }
 
 both! {

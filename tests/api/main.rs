@@ -37,6 +37,7 @@ mod journey;
 mod language;
 mod limits;
 mod link;
+mod lock_order;
 mod mail;
 mod mail_tls;
 mod mail_words;

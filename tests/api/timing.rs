@@ -42,9 +42,11 @@ use statistics::{Dice, Finding};
 const PAIRS: usize = 2000;
 const WARM_UP: usize = 200;
 const EACH: usize = PAIRS + WARM_UP;
+/// How long a connection may be left alone.
+const IDLE: Duration = Duration::from_secs(2);
 
-/// A connection that stays open.
-struct Line(TcpStream);
+/// A connection that stays open, and when it was last used.
+struct Line(TcpStream, Instant);
 
 impl Line {
     fn open(base: &str) -> Self {
@@ -53,7 +55,15 @@ impl Line {
         stream
             .set_read_timeout(Some(Duration::from_secs(20)))
             .unwrap();
-        Self(stream)
+        Self(stream, Instant::now())
+    }
+
+    /// Opens it anew before the service closes it for being idle.
+    fn keep(&mut self, base: &str) {
+        if self.1.elapsed() > IDLE {
+            *self = Self::open(base);
+            self.ask(b"GET /health/live HTTP/1.1\r\nHost: a\r\n\r\n");
+        }
     }
 
     /// Sends a request and reads the whole answer; the seconds from the one to the other, and the answer.
@@ -66,6 +76,7 @@ impl Line {
             assert_ne!(count, 0, "the connection was closed");
             answer.extend_from_slice(&buffer[..count]);
         }
+        self.1 = Instant::now();
         (
             started.elapsed().as_secs_f64(),
             String::from_utf8(answer).unwrap(),
@@ -112,6 +123,7 @@ fn measure<const ARMS: usize>(
         for arm in order {
             let steps = &arms[arm].asks[asked[arm]];
             asked[arm] += 1;
+            lines[arm].keep(base);
             let answers: Vec<_> = steps
                 .iter()
                 .map(|request| lines[arm].ask(request))

@@ -10,7 +10,7 @@ use crate::helpers::{Backend, OLD_PASSWORD, TestApp};
 
 /// Fewer than for the calls that do not hash: each takes tens of milliseconds.
 const WARM_UP: usize = 20;
-const TIMES: usize = 300;
+const TIMES: usize = 200;
 /// The cost of our own hashes here.
 const COST: u32 = 8;
 
