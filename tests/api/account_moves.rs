@@ -20,23 +20,31 @@ both! {
             let options = ImportOptions { dry_run: false, update: true };
             app.flows.import_users(line.as_bytes(), Format::Jsonl, options, |_| {}).await.unwrap()
         };
-        for round in 0..8 {
+        let (mut round, mut raced) = (0, 0);
+        while round < 8 || raced == 0 {
+            assert!(round < 100, "no import is ever in time");
+            round += 1;
             assert_eq!(import(line(&old)).await.added, 1);
             let id = app.stored_user(ANN).await.id;
             let imported = async {
-                tokio::time::sleep(std::time::Duration::from_millis(round * 8)).await;
+                tokio::time::sleep(std::time::Duration::from_millis(round % 8 * 4)).await;
                 import(line(&new)).await
             };
             let (signed_in, imported) = tokio::join!(app.session(&token, ANN, OLD_PASSWORD), imported);
-            assert_eq!(imported.updated, 1, "{round}");
+            raced += imported.updated;
+            // A sign-in that was done first has a hash of ours, which an import without a date leaves alone.
+            let (right, wrong) = match imported.updated {
+                0 => (OLD_PASSWORD, NEW),
+                _ => (NEW, OLD_PASSWORD),
+            };
             if signed_in.status == 201 {
                 let user_token = signed_in.json()["access_token"].as_str().unwrap().to_owned();
-                assert!(!app.speaks(&user_token).await, "{round}");
+                assert_eq!(app.speaks(&user_token).await, imported.updated == 0, "{round}");
             } else {
-                assert_eq!(signed_in.said(), "400 wrong_credentials", "{round}");
+                assert_eq!((signed_in.said().as_str(), imported.updated), ("400 wrong_credentials", 1), "{round}");
             }
-            assert_eq!(app.verify(&token, ANN, OLD_PASSWORD).await.said(), "400 wrong_credentials", "{round}");
-            assert_eq!(app.verify(&token, ANN, NEW).await.said(), "200 password_verified", "{round}");
+            assert_eq!(app.verify(&token, ANN, wrong).await.said(), "400 wrong_credentials", "{round}");
+            assert_eq!(app.verify(&token, ANN, right).await.said(), "200 password_verified", "{round}");
             assert_eq!(app.bare("DELETE", &crate::accounts::path_of(id), &admin).await.status, 200);
         }
     }

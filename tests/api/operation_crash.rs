@@ -198,7 +198,8 @@ both! {
                 assert!(changed || status.is_none(), "a lost reset of {email}");
                 let checked = service.post("/v1/password/check", &token, json!({"token": link})).await;
                 assert_eq!(checked.said() == "400 wrong_token", changed, "{email}: {checked:?}");
-                let notice = MailKind::PasswordChanged { user_id: user.id, recipient: None };
+                let recipient = Some(user.email.clone());
+                let notice = MailKind::PasswordChanged { user_id: user.id, recipient };
                 let notices = mails.iter().filter(|report| report.mail.kind == notice).count();
                 assert_eq!(notices, usize::from(changed), "{email}");
             }
