@@ -8,8 +8,8 @@ use super::CliError;
 use super::output::{Output, table};
 use crate::domain::client::{ClientName, SecretInfo};
 use crate::domain::{Client, ClientId, Instant, Locale, ResetUrl, Scopes};
-use crate::flows::Flows;
 use crate::flows::clients::NewClient;
+use crate::flows::{By, Flows};
 
 #[derive(Subcommand)]
 pub(super) enum ClientCommand {
@@ -62,13 +62,10 @@ pub(super) async fn execute(
             locale,
             token_lifetime,
         } => {
-            let new = NewClient {
-                name,
-                scopes: scopes.iter().flat_map(|set| set.iter()).collect(),
-                reset_url,
-                locale,
-                token_lifetime,
-            };
+            let scopes = scopes.iter().flat_map(|set| set.iter()).collect();
+            let mut new = NewClient::new(name, scopes);
+            (new.reset_url, new.locale) = (reset_url, locale);
+            new.token_lifetime = token_lifetime;
             add(new, flows, output).await
         }
         ClientCommand::List => {
@@ -87,15 +84,21 @@ pub(super) async fn execute(
         }
         ClientCommand::Rotate { id, overlap } => rotate(&id, overlap, flows, output).await,
         ClientCommand::Disable { id } => {
-            let known = flows.disable_client(ClientId::new(&id), true).await?;
+            let known = flows
+                .disable_client(By::Operator, ClientId::new(&id), true)
+                .await?;
             report(known, &id, "disabled", output)
         }
         ClientCommand::Enable { id } => {
-            let known = flows.disable_client(ClientId::new(&id), false).await?;
+            let known = flows
+                .disable_client(By::Operator, ClientId::new(&id), false)
+                .await?;
             report(known, &id, "enabled", output)
         }
         ClientCommand::Delete { id } => {
-            let known = flows.delete_client(ClientId::new(&id)).await?;
+            let known = flows
+                .delete_client(By::Operator, ClientId::new(&id))
+                .await?;
             report(known, &id, "deleted", output)
         }
     }
@@ -107,7 +110,8 @@ async fn add(new: NewClient, flows: &Flows, output: &Output) -> Result<(), CliEr
             "an app without a scope could do nothing: give --scope",
         ));
     }
-    let (client, secret) = flows.add_client(new).await?;
+    let (client, secret) = flows.add_client(By::Operator, new).await?;
+    let secret = secret.ok_or_else(|| CliError::refused("the app has no secret"))?;
     let mut shown = value(&client);
     shown["client_secret"] = secret.expose().into();
     let text = || {
@@ -129,7 +133,7 @@ async fn rotate(
     output: &Output,
 ) -> Result<(), CliError> {
     let (secret, until) = flows
-        .rotate_client(ClientId::new(id), overlap)
+        .rotate_client(By::Operator, ClientId::new(id), overlap)
         .await?
         .ok_or_else(|| unknown(id))?;
     let value = json!({"client_id": id, "client_secret": secret.expose(), "old_secrets_expire_at": time(until)});

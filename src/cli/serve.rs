@@ -8,9 +8,9 @@ use super::output::Output;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::domain::{Client, ClientId, EmailAddress, Password, PlainToken, Scopes};
-use crate::flows::Flows;
 use crate::flows::clients::NewClient;
 use crate::flows::users::NewUser;
+use crate::flows::{By, Flows};
 use crate::server::{self, ServerError};
 use crate::telemetry;
 
@@ -59,33 +59,25 @@ async fn demo_data(
         locale: None,
         profile: serde_json::Map::new(),
     };
-    flows.add_user(user).await.map_err(CliError::refused)?;
-    let client = NewClient {
-        name: "Demo app".parse().map_err(CliError::refused)?,
-        scopes: Scopes::all(),
-        reset_url: Some(
-            "http://localhost:3000/reset?token={token}&email={email}"
-                .parse()
-                .map_err(CliError::refused)?,
-        ),
-        locale: None,
-        token_lifetime: None,
-    };
-    Ok(flows.add_client(client).await?)
+    flows
+        .add_user(By::Operator, user)
+        .await
+        .map_err(CliError::refused)?;
+    let name = "Demo app".parse().map_err(CliError::refused)?;
+    let mut client = NewClient::new(name, Scopes::all());
+    let link = "http://localhost:3000/reset?token={token}&email={email}";
+    client.reset_url = Some(link.parse().map_err(CliError::refused)?);
+    let (client, secret) = flows.add_client(By::Operator, client).await?;
+    let secret = secret.ok_or_else(|| CliError::refused("the demo app has no secret"))?;
+    Ok((client, secret))
 }
 
 /// Whose users may ask for a link at `/forgot`: a client without a screen of its own, so that its links lead to the page.
 async fn page_client(flows: &Flows) -> Result<ClientId, CliError> {
-    let client = NewClient {
-        name: "Demo accounts".parse().map_err(CliError::refused)?,
-        scopes: "password:remind password:reset"
-            .parse()
-            .map_err(CliError::refused)?,
-        reset_url: None,
-        locale: None,
-        token_lifetime: None,
-    };
-    Ok(flows.add_client(client).await?.0.id)
+    let name = "Demo accounts".parse().map_err(CliError::refused)?;
+    let scopes = "password:remind password:reset".parse();
+    let client = NewClient::new(name, scopes.map_err(CliError::refused)?);
+    Ok(flows.add_client(By::Operator, client).await?.0.id)
 }
 
 fn guide(address: SocketAddr, client: &Client, secret: &str) -> String {

@@ -14,8 +14,8 @@ use super::user_import::{self, ImportArguments};
 use crate::domain::json::Strict;
 use crate::domain::profile::holds_secret;
 use crate::domain::{EmailAddress, Locale, Password, User};
-use crate::flows::Flows;
 use crate::flows::users::{NewUser, UserRef};
+use crate::flows::{By, Flows};
 
 /// How many users are read at a time.
 const PAGE: i64 = 500;
@@ -94,7 +94,10 @@ pub(super) async fn execute(
                 locale,
                 profile,
             };
-            let user = flows.add_user(new).await.map_err(CliError::refused)?;
+            let user = flows
+                .add_user(By::Operator, new)
+                .await
+                .map_err(CliError::refused)?;
             Ok(output.data(&value(&user), || {
                 format!("Added {} with the id {}.", user.email.to_text(), user.id)
             })?)
@@ -107,17 +110,22 @@ pub(super) async fn execute(
         UserCommand::Import(arguments) => user_import::execute(&arguments, flows, output).await,
         UserCommand::Export(arguments) => user_export::execute(&arguments, flows, output).await,
         UserCommand::Disable { user } => report(
-            flows.disable_user(point(&user)?, true).await?,
+            flows
+                .disable_user(By::Operator, point(&user)?, true)
+                .await?,
             "disabled",
             output,
         ),
         UserCommand::Enable { user } => report(
-            flows.disable_user(point(&user)?, false).await?,
+            flows
+                .disable_user(By::Operator, point(&user)?, false)
+                .await?,
             "enabled",
             output,
         ),
         UserCommand::Delete { user } => {
-            report(flows.delete_user(point(&user)?).await?, "deleted", output)
+            let deleted = flows.delete_user(By::Operator, point(&user)?);
+            report(deleted.await?, "deleted", output)
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 
-use super::{Instant, Locale, ResetUrl, Scopes, token};
+use super::{HashedToken, Instant, JwkSet, Locale, RegistrationToken, ResetUrl, Scopes, token};
 
 /// A client's public name on the wire (RFC 6749 section 2.2): `uf_cl_` and 22 base62 characters when made here. It can never
 /// be taken for a user's id, which is a UUID (bar O21).
@@ -53,6 +53,82 @@ pub struct Client {
     pub created_at: Instant,
     /// Since when it is switched off: no new tokens, and its live ones stop at once (bar O19).
     pub disabled_at: Option<Instant>,
+    /// How it says that it authenticates.
+    pub auth_method: AuthMethod,
+    /// Its public keys, for `private_key_jwt`.
+    pub jwks: Option<JwkSet>,
+    /// Whether it gets only tokens that are bound to a key (RFC 9449 section 5.2).
+    pub require_dpop: bool,
+    /// The digest of the token that manages its registration (RFC 7592); none when an operator does.
+    pub registration: Option<HashedToken<RegistrationToken>>,
+    /// The client that registered it; none when an operator did.
+    pub registered_by: Option<ClientId>,
+}
+
+impl Client {
+    /// A client that an operator registers, with everything else as by default.
+    pub fn new(id: ClientId, name: ClientName, scopes: Scopes, created_at: Instant) -> Self {
+        Self {
+            id,
+            name,
+            scopes,
+            reset_url: None,
+            locale: None,
+            token_lifetime: None,
+            created_at,
+            disabled_at: None,
+            auth_method: AuthMethod::default(),
+            jwks: None,
+            require_dpop: false,
+            registration: None,
+            registered_by: None,
+        }
+    }
+}
+
+/// How a client authenticates at the token endpoint, by the names of RFC 7591 section 2. The two with a secret may stand for each
+/// other: which of them an app's library uses is its own choice (bar O06).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum AuthMethod {
+    /// HTTP Basic.
+    #[default]
+    ClientSecretBasic,
+    /// In the form.
+    ClientSecretPost,
+    /// A signed assertion (RFC 7523): such a client has keys and no secret.
+    PrivateKeyJwt,
+}
+
+/// A way of authenticating that is not offered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be client_secret_basic, client_secret_post or private_key_jwt")]
+pub struct UnknownAuthMethod;
+
+impl AuthMethod {
+    /// Every one that is offered.
+    pub const ALL: [AuthMethod; 3] = [
+        AuthMethod::ClientSecretBasic,
+        AuthMethod::ClientSecretPost,
+        AuthMethod::PrivateKeyJwt,
+    ];
+
+    /// Its registered name.
+    pub fn name(self) -> &'static str {
+        match self {
+            AuthMethod::ClientSecretBasic => "client_secret_basic",
+            AuthMethod::ClientSecretPost => "client_secret_post",
+            AuthMethod::PrivateKeyJwt => "private_key_jwt",
+        }
+    }
+}
+
+impl std::str::FromStr for AuthMethod {
+    type Err = UnknownAuthMethod;
+
+    fn from_str(name: &str) -> Result<Self, UnknownAuthMethod> {
+        let found = AuthMethod::ALL.into_iter().find(|m| m.name() == name);
+        found.ok_or(UnknownAuthMethod)
+    }
 }
 
 /// A client's name: 1 to 100 characters, none of them a control character (it appears in mails, bar E02).
@@ -89,8 +165,14 @@ impl std::str::FromStr for ClientName {
 pub struct SecretInfo {
     /// Its id, for people to point at.
     pub id: uuid::Uuid,
+    /// What people call it.
+    pub label: Option<String>,
     /// When it was made.
     pub created_at: Instant,
+    /// When it begins to work; at once when absent.
+    pub not_before: Option<Instant>,
+    /// When it was used last, to the minute; never when absent.
+    pub last_used_at: Option<Instant>,
     /// When it stops working; never when absent.
     pub expires_at: Option<Instant>,
 }

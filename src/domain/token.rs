@@ -33,6 +33,8 @@ kinds! {
     AccessToken = "uf_at_",
     /// A client secret (RFC 6749 section 2.3.1).
     ClientSecret = "uf_cs_",
+    /// A registration access token (RFC 7592 section 1.2).
+    RegistrationToken = "uf_rg_",
     /// The secret in a reset link.
     ResetToken = "uf_rt_",
 }

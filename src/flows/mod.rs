@@ -1,6 +1,7 @@
 //! The things that the service does, one file each. They know the database, mail and the rules, and never say an HTTP word.
 
 pub mod admin_set;
+mod audit;
 pub mod change;
 pub mod check;
 pub mod clients;
@@ -28,6 +29,7 @@ use tokio::sync::Notify;
 
 use crate::breaches::Breaches;
 use crate::clock::Clock;
+use crate::domain::audit::Origin;
 use crate::domain::recovery::RecoveryRules;
 use crate::domain::{ClientId, PasswordPolicy};
 use crate::hasher::Hasher;
@@ -67,4 +69,31 @@ pub struct Actor {
     pub client_id: ClientId,
     /// Whether it may learn that an account does not exist (`users:disclose`).
     pub may_know_users: bool,
+    /// Where the call came from.
+    pub origin: Origin,
+}
+
+/// Who does what both operators and clients may do.
+#[derive(Debug, Clone)]
+pub enum By {
+    /// An operator at the command line.
+    Operator,
+    /// A client, by its token.
+    Client(Actor),
+}
+
+impl From<Actor> for By {
+    fn from(actor: Actor) -> Self {
+        Self::Client(actor)
+    }
+}
+
+impl By {
+    /// The client; none for an operator.
+    pub fn client_id(&self) -> Option<&ClientId> {
+        match self {
+            Self::Operator => None,
+            Self::Client(actor) => Some(&actor.client_id),
+        }
+    }
 }

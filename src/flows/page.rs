@@ -5,6 +5,7 @@ use super::password::Chosen;
 use super::remind::Reminded;
 use super::reset::{Reset, ResetError};
 use super::{Actor, Flows};
+use crate::domain::audit::Origin;
 use crate::domain::{ClientId, EmailAddress, Instant, Locale, PlainToken, ResetToken, User};
 use crate::storage::{StorageError, clients, reset_tokens};
 
@@ -23,6 +24,7 @@ impl Flows {
     pub async fn page_link(
         &self,
         token: &PlainToken<ResetToken>,
+        origin: Origin,
     ) -> Result<Option<PageLink>, StorageError> {
         let (digest, now) = (token.hashed(), self.clock.now());
         let found = self
@@ -30,7 +32,7 @@ impl Flows {
             .read(move |c| reset_tokens::find_live_client(c, &digest, now))
             .await?;
         Ok(found.map(|(client_id, expires_at)| PageLink {
-            actor: for_client(client_id),
+            actor: for_client(client_id, origin),
             expires_at,
         }))
     }
@@ -41,8 +43,9 @@ impl Flows {
         &self,
         token: PlainToken<ResetToken>,
         new: Chosen,
+        origin: Origin,
     ) -> Result<User, ResetError> {
-        let link = self.page_link(&token).await?;
+        let link = self.page_link(&token, origin).await?;
         let actor = link.ok_or(ResetError::WrongToken)?.actor;
         let reset = Reset {
             email: None,
@@ -59,6 +62,7 @@ impl Flows {
         client_id: &ClientId,
         email: &EmailAddress,
         locale: Option<Locale>,
+        origin: Origin,
     ) -> Result<Reminded, StorageError> {
         let sought = client_id.clone();
         let client = self
@@ -66,7 +70,10 @@ impl Flows {
             .read(move |c| clients::find(c, &sought))
             .await?;
         match client.filter(|client| client.disabled_at.is_none()) {
-            Some(client) => self.remind(for_client(client.id), email, locale).await,
+            Some(client) => {
+                self.remind(for_client(client.id, origin), email, locale)
+                    .await
+            }
             None => {
                 tracing::warn!(client = %client_id, "page.client is unknown or disabled: no mail is sent");
                 Ok(Reminded::Accepted)
@@ -75,9 +82,10 @@ impl Flows {
     }
 }
 
-fn for_client(client_id: ClientId) -> Actor {
+fn for_client(client_id: ClientId, origin: Origin) -> Actor {
     Actor {
         client_id,
         may_know_users: false,
+        origin,
     }
 }

@@ -69,6 +69,7 @@ impl Session {
             scopes: Scopes::default(),
             created_at: now,
             expires_at: now + self.lifetime,
+            jkt: None,
         };
         access_tokens::insert(c, &token)
     }

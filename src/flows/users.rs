@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 use uuid::Uuid;
 
 use super::password::{self, Chosen};
-use super::{Actor, Flows};
+use super::{By, Flows};
 use crate::domain::mail::MailKind;
 use crate::domain::{EmailAddress, EmailKey, Instant, Locale, PasswordHash, Refusal, User};
 use crate::entropy;
@@ -96,7 +96,7 @@ pub enum AddUserError {
 
 impl Flows {
     /// Makes an account.
-    pub async fn add_user(&self, new: NewUser) -> Result<User, AddUserError> {
+    pub async fn add_user(&self, by: By, new: NewUser) -> Result<User, AddUserError> {
         let password_hash = match new.password {
             Some(chosen) => {
                 let reasons = self.judge(&chosen, Some(&new.email.to_text())).await?;
@@ -154,7 +154,12 @@ impl Flows {
     }
 
     /// Switches an account off, with its tokens and links, or on again (bar F27). Says whether there is such an account.
-    pub async fn disable_user(&self, user: UserRef, disabled: bool) -> Result<bool, StorageError> {
+    pub async fn disable_user(
+        &self,
+        by: By,
+        user: UserRef,
+        disabled: bool,
+    ) -> Result<bool, StorageError> {
         let Some(user) = self.find_user(user).await? else {
             return Ok(false);
         };
@@ -162,7 +167,7 @@ impl Flows {
             disabled: Some(disabled),
             ..UserChange::default()
         };
-        match self.change_user(None, user.id, change).await {
+        match self.change_user(by, user.id, change).await {
             Ok(_) => Ok(true),
             Err(ChangeUserError::Storage(error)) => Err(error),
             Err(_) => Ok(false),
@@ -173,7 +178,7 @@ impl Flows {
     /// told (bar F14, F21); switching off ends every token and link at once (bar F27).
     pub async fn change_user(
         &self,
-        actor: Option<Actor>,
+        by: By,
         id: Uuid,
         change: UserChange,
     ) -> Result<User, ChangeUserError> {
@@ -208,7 +213,7 @@ impl Flows {
                     user_id: id,
                     recipient: before.email,
                 };
-                let client = actor.map(|actor| actor.client_id);
+                let client = by.client_id().cloned();
                 mails::insert(c, &password::notice(kind, client, now))?;
             }
             Ok::<_, ChangeUserError>((after, moves))
@@ -221,7 +226,7 @@ impl Flows {
     }
 
     /// Deletes an account with all that belongs to it. A new one with the same address inherits nothing (bar F27).
-    pub async fn delete_user(&self, user: UserRef) -> Result<bool, StorageError> {
+    pub async fn delete_user(&self, by: By, user: UserRef) -> Result<bool, StorageError> {
         let now = self.clock.now();
         let Some(user) = self.find_user(user).await? else {
             return Ok(false);

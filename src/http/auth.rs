@@ -12,7 +12,9 @@ use actix_web::{Error, FromRequest, HttpMessage, HttpRequest, web};
 use uuid::Uuid;
 
 use super::error::ApiError;
+use super::origin;
 use crate::app::App;
+use crate::domain::audit::Origin;
 use crate::domain::{ClientId, PlainToken, Scope};
 use crate::flows::Actor;
 use crate::oauth::guard::{Bearer, Denied, Standing};
@@ -98,20 +100,22 @@ needs! {
 /// A caller whose token carries the scope `S`. Having it in its arguments is a handler's policy; a route without is public.
 pub(super) struct Caller<S> {
     token: LiveToken,
+    origin: Origin,
     scope: PhantomData<S>,
 }
 
 impl<S> Caller<S> {
     /// On whose behalf the flow runs.
     pub(super) fn actor(&self) -> Actor {
-        actor(&self.token)
+        actor(&self.token, self.origin.clone())
     }
 }
 
-fn actor(token: &LiveToken) -> Actor {
+fn actor(token: &LiveToken, origin: Origin) -> Actor {
     Actor {
         client_id: token.client_id.clone(),
         may_know_users: token.scopes.contains(Scope::UsersDisclose),
+        origin,
     }
 }
 
@@ -122,8 +126,12 @@ impl<S: Needs> FromRequest for Caller<S> {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         ready(standing(request, |standing| {
             let token = standing.require(S::SCOPE)?.clone();
-            let scope = PhantomData;
-            Ok(Self { token, scope })
+            let (origin, scope) = (origin::of(request), PhantomData);
+            Ok(Self {
+                token,
+                origin,
+                scope,
+            })
         }))
     }
 }
@@ -143,7 +151,7 @@ impl FromRequest for SignedIn {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         ready(standing(request, |standing| {
             let (token, user_id) = standing.subject()?;
-            let actor = actor(token);
+            let actor = actor(token, origin::of(request));
             Ok(Self { user_id, actor })
         }))
     }

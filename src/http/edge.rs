@@ -16,6 +16,7 @@ use tracing::Instrument;
 use super::auth::Identified;
 use super::contracts::Voice;
 use super::error::ApiError;
+use super::origin::RequestId;
 use super::{headers, limits};
 use crate::app::App;
 use crate::domain::ClientId;
@@ -33,7 +34,8 @@ pub async fn edge<B: MessageBody + 'static>(
     let started = clock::monotonic();
     let method = request.method().clone();
     let span = tracing::info_span!("request", request_id = %id);
-    let voice = Voice::of(request.head(), &app, id, now);
+    let voice = Voice::of(request.head(), &app, id.clone(), now);
+    request.extensions_mut().insert(RequestId(id));
 
     let answered = AssertUnwindSafe(next.call(request))
         .catch_unwind()

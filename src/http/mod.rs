@@ -15,6 +15,7 @@ mod health;
 mod language;
 mod limits;
 mod openapi;
+mod origin;
 mod page;
 mod peer;
 mod refusals;

@@ -67,7 +67,7 @@ impl FromFields for CreateRequest {
 
 /// Makes an account.
 pub(super) async fn create(
-    _caller: Caller<UsersWrite>,
+    caller: Caller<UsersWrite>,
     app: web::Data<App>,
     language: Language,
     Body(request): Body<CreateRequest>,
@@ -75,10 +75,11 @@ pub(super) async fn create(
     let min_length = app.flows.policy.min_length;
     let refused = |refusal| ApiError::WrongPassword(vec![refusal], min_length);
     let chosen = request.password.transpose().map_err(refused)?;
-    let created = app.flows.add_user(NewUser {
+    let new = NewUser {
         password: chosen,
         ..request.new
-    });
+    };
+    let created = app.flows.add_user(caller.actor().into(), new);
     let user = created
         .await
         .map_err(|error| ApiError::of_add_user(error, min_length))?;
@@ -154,20 +155,23 @@ pub(super) async fn change(
     Body(ChangeUserRequest(change)): Body<ChangeUserRequest>,
 ) -> Result<HttpResponse, ApiError> {
     let id = id.parse().map_err(|_| ApiError::UnknownUser)?;
-    let changed = app.flows.change_user(Some(caller.actor()), id, change);
+    let changed = app.flows.change_user(caller.actor().into(), id, change);
     let text = language.text("user-updated");
     Ok(HttpResponse::Ok().json(answer("user_updated", text, &changed.await?)))
 }
 
 /// Deletes a user.
 pub(super) async fn delete(
-    _caller: Caller<UsersWrite>,
+    caller: Caller<UsersWrite>,
     app: web::Data<App>,
     id: web::Path<String>,
     language: Language,
 ) -> Result<HttpResponse, ApiError> {
     let id = id.parse().map_err(|_| ApiError::UnknownUser)?;
-    match app.flows.delete_user(UserRef::Id(id)).await? {
+    let deleted = app
+        .flows
+        .delete_user(caller.actor().into(), UserRef::Id(id));
+    match deleted.await? {
         true => Ok(HttpResponse::Ok().json(json!({
             "status": "user_deleted",
             "success": language.text("user-deleted"),

@@ -153,6 +153,7 @@ impl Issued {
             scopes: self.scopes,
             created_at: now,
             expires_at: now + self.lifetime,
+            jkt: None,
         }
     }
 }

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::AnyConnection;
 use super::columns::{At, Id, InstantSql, UuidSql};
 use super::connection::directly;
-use super::error::Result;
+use super::error::{Result, StorageError};
 use super::schema::{access_tokens, client_secrets, clients};
 use crate::domain::{AccessToken, Client, ClientId, ClientSecret, HashedToken, Instant, Scopes};
 
@@ -26,6 +26,8 @@ pub struct NewAccessToken<'a> {
     pub created_at: Instant,
     /// When it ends.
     pub expires_at: Instant,
+    /// The SHA-256 thumbprint of the key that it is bound to (RFC 9449 section 6); none for a bearer token.
+    pub jkt: Option<[u8; 32]>,
 }
 
 /// What a live token stands for.
@@ -37,8 +39,12 @@ pub struct LiveToken {
     pub subject: Option<Uuid>,
     /// What it carries, as far as its client may still carry it.
     pub scopes: Scopes,
+    /// When it was issued.
+    pub created_at: Instant,
     /// When it ends.
     pub expires_at: Instant,
+    /// The thumbprint of the key that it is bound to.
+    pub jkt: Option<[u8; 32]>,
 }
 
 /// Stores a token.
@@ -50,6 +56,7 @@ pub fn insert(c: &mut AnyConnection, token: &NewAccessToken<'_>) -> Result<()> {
         access_tokens::scopes.eq(token.scopes.to_string()),
         access_tokens::created_at.eq(At(token.created_at)),
         access_tokens::expires_at.eq(At(token.expires_at)),
+        access_tokens::jkt.eq(token.jkt.as_ref().map(<[u8; 32]>::as_slice)),
     ));
     directly!(c, insert.execute(c))?;
     Ok(())
@@ -73,6 +80,11 @@ pub fn insert_if_authentic(
                 .is_null()
                 .or(client_secrets::expires_at.gt(At(token.created_at))),
         )
+        .filter(
+            client_secrets::not_before
+                .is_null()
+                .or(client_secrets::not_before.le(At(token.created_at))),
+        )
         .filter(clients::disabled_at.is_null())
         .filter(clients::scopes.eq(client.scopes.to_string()))
         .filter(
@@ -89,6 +101,11 @@ pub fn insert_if_authentic(
             token.scopes.to_string().into_sql::<Text>(),
             At(token.created_at).into_sql::<InstantSql>(),
             At(token.expires_at).into_sql::<InstantSql>(),
+            token
+                .jkt
+                .as_ref()
+                .map(<[u8; 32]>::as_slice)
+                .into_sql::<Nullable<Binary>>(),
         ))
         .insert_into(access_tokens::table)
         .into_columns((
@@ -98,6 +115,7 @@ pub fn insert_if_authentic(
             access_tokens::scopes,
             access_tokens::created_at,
             access_tokens::expires_at,
+            access_tokens::jkt,
         ));
     Ok(directly!(c, insert.execute(c))? == 1)
 }
@@ -118,25 +136,30 @@ pub fn find_live(
             access_tokens::client_id,
             access_tokens::subject,
             access_tokens::scopes,
+            access_tokens::created_at,
             access_tokens::expires_at,
+            access_tokens::jkt,
             clients::scopes,
         ));
-    let found = directly!(
-        c,
-        query.get_result::<(String, Option<Id>, String, At, String)>(c)
-    )
-    .optional()?;
-    found
-        .map(|(client_id, subject, scopes, expires_at, client_scopes)| {
-            Ok(LiveToken {
-                client_id: ClientId::new(client_id),
-                subject: subject.map(Uuid::from),
-                scopes: super::clients::scopes(&scopes)?
-                    .intersection(super::clients::scopes(&client_scopes)?),
-                expires_at: expires_at.0,
-            })
+    type Found = (String, Option<Id>, String, At, At, Option<Vec<u8>>, String);
+    let found = directly!(c, query.get_result::<Found>(c)).optional()?;
+    let live = |(client_id, subject, scopes, created_at, expires_at, jkt, client_scopes): Found| {
+        let scopes = super::clients::scopes(&scopes)?;
+        Ok(LiveToken {
+            client_id: ClientId::new(client_id),
+            subject: subject.map(Uuid::from),
+            scopes: scopes.intersection(super::clients::scopes(&client_scopes)?),
+            created_at: created_at.0,
+            expires_at: expires_at.0,
+            jkt: jkt.map(thumbprint).transpose()?,
         })
-        .transpose()
+    };
+    found.map(live).transpose()
+}
+
+fn thumbprint(bytes: Vec<u8>) -> Result<[u8; 32]> {
+    let odd = |_| StorageError::Internal("access_tokens.jkt cannot be read".to_owned());
+    bytes.try_into().map_err(odd)
 }
 
 /// Ends every token that speaks for this user.

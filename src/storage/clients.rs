@@ -10,7 +10,9 @@ use super::connection::directly;
 use super::error::{Result, StorageError};
 use super::schema::{client_secrets, clients};
 use crate::domain::client::SecretInfo;
-use crate::domain::{Client, ClientId, ClientSecret, HashedToken, Instant, ResetUrl, Scopes};
+use crate::domain::{
+    Client, ClientId, ClientSecret, HashedToken, Instant, JwkSet, ResetUrl, Scopes,
+};
 
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = clients)]
@@ -23,6 +25,11 @@ struct Row {
     token_lifetime: Option<i64>,
     created_at: At,
     disabled_at: Option<At>,
+    auth_method: String,
+    jwks: Option<String>,
+    require_dpop: bool,
+    registration_digest: Option<Vec<u8>>,
+    registered_by: Option<String>,
 }
 
 impl From<&Client> for Row {
@@ -36,6 +43,11 @@ impl From<&Client> for Row {
             token_lifetime: client.token_lifetime.map(|t| t.num_seconds()),
             created_at: At(client.created_at),
             disabled_at: client.disabled_at.map(At),
+            auth_method: client.auth_method.name().to_owned(),
+            jwks: client.jwks.as_ref().map(|jwks| jwks.as_str().to_owned()),
+            require_dpop: client.require_dpop,
+            registration_digest: client.registration.as_ref().map(|d| d.as_bytes().to_vec()),
+            registered_by: client.registered_by.as_ref().map(ClientId::to_string),
         }
     }
 }
@@ -55,6 +67,11 @@ impl TryFrom<Row> for Client {
             token_lifetime: row.token_lifetime.map(TimeDelta::seconds),
             created_at: row.created_at.0,
             disabled_at: row.disabled_at.map(Instant::from),
+            auth_method: row.auth_method.parse().map_err(|_| odd("auth_method"))?,
+            jwks: row.jwks.map(JwkSet::from_stored),
+            require_dpop: row.require_dpop,
+            registration: row.registration_digest.map(digest).transpose()?,
+            registered_by: row.registered_by.map(ClientId::new),
             id: ClientId::new(row.id),
         })
     }
@@ -62,6 +79,11 @@ impl TryFrom<Row> for Client {
 
 fn odd(column: &str) -> StorageError {
     StorageError::Internal(format!("clients.{column} cannot be read"))
+}
+
+fn digest<K>(bytes: Vec<u8>) -> Result<HashedToken<K>> {
+    let digest = bytes.try_into().map_err(|_| odd("registration_digest"))?;
+    Ok(HashedToken::from_digest(digest))
 }
 
 /// Reads a column of scopes.
@@ -103,6 +125,11 @@ pub fn authenticate(
             client_secrets::expires_at
                 .is_null()
                 .or(client_secrets::expires_at.gt(At(now))),
+        )
+        .filter(
+            client_secrets::not_before
+                .is_null()
+                .or(client_secrets::not_before.le(At(now))),
         )
         .filter(clients::disabled_at.is_null());
     let row = directly!(c, query.select(Row::as_select()).get_result(c)).optional()?;
@@ -164,21 +191,31 @@ pub fn expire_secrets(c: &mut AnyConnection, client: &ClientId, at: Instant) -> 
     Ok(())
 }
 
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = client_secrets)]
+struct SecretRow {
+    id: Id,
+    label: Option<String>,
+    created_at: At,
+    not_before: Option<At>,
+    last_used_at: Option<At>,
+    expires_at: Option<At>,
+}
+
 /// A client's secrets, newest first, as far as they may be shown.
 pub fn secrets(c: &mut AnyConnection, client: &ClientId) -> Result<Vec<SecretInfo>> {
-    let rows: Vec<(Id, At, Option<At>)> = client_secrets::table
+    let rows: Vec<SecretRow> = client_secrets::table
         .filter(client_secrets::client_id.eq(client.as_str()))
-        .order(client_secrets::created_at.desc())
-        .select((
-            client_secrets::id,
-            client_secrets::created_at,
-            client_secrets::expires_at,
-        ))
+        .order((client_secrets::created_at.desc(), client_secrets::id.desc()))
+        .select(SecretRow::as_select())
         .load(c)?;
-    let info = |(id, created_at, expires_at): (Id, At, Option<At>)| SecretInfo {
-        id: id.0,
-        created_at: created_at.0,
-        expires_at: expires_at.map(Instant::from),
+    let info = |row: SecretRow| SecretInfo {
+        id: row.id.0,
+        label: row.label,
+        created_at: row.created_at.0,
+        not_before: row.not_before.map(Instant::from),
+        last_used_at: row.last_used_at.map(Instant::from),
+        expires_at: row.expires_at.map(Instant::from),
     };
     Ok(rows.into_iter().map(info).collect())
 }

@@ -1,11 +1,13 @@
 //! The database, behind two gates. The only folder that knows Diesel, SQL and tables; it knows nothing of HTTP or mail.
 
 pub mod access_tokens;
+pub mod audit;
 pub mod clients;
 mod columns;
 mod connection;
 mod error;
 pub mod guesses;
+pub mod jtis;
 mod lane;
 pub mod mails;
 mod migrations;

@@ -1,7 +1,7 @@
 //! The tables, as both databases have them. A test compares this with each database's own catalogue.
 
 diesel::table! {
-    use diesel::sql_types::{BigInt, Nullable, Text};
+    use diesel::sql_types::{BigInt, Binary, Bool, Nullable, Text};
     use crate::storage::columns::InstantSql;
 
     clients (id) {
@@ -13,6 +13,11 @@ diesel::table! {
         token_lifetime -> Nullable<BigInt>,
         created_at -> InstantSql,
         disabled_at -> Nullable<InstantSql>,
+        auth_method -> Text,
+        jwks -> Nullable<Text>,
+        require_dpop -> Bool,
+        registration_digest -> Nullable<Binary>,
+        registered_by -> Nullable<Text>,
     }
 }
 
@@ -26,6 +31,9 @@ diesel::table! {
         digest -> Binary,
         created_at -> InstantSql,
         expires_at -> Nullable<InstantSql>,
+        label -> Nullable<Text>,
+        not_before -> Nullable<InstantSql>,
+        last_used_at -> Nullable<InstantSql>,
     }
 }
 
@@ -58,6 +66,7 @@ diesel::table! {
         scopes -> Text,
         created_at -> InstantSql,
         expires_at -> InstantSql,
+        jkt -> Nullable<Binary>,
     }
 }
 
@@ -110,6 +119,33 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::Binary;
+    use crate::storage::columns::InstantSql;
+
+    jtis (digest) {
+        digest -> Binary,
+        expires_at -> InstantSql,
+    }
+}
+
+diesel::table! {
+    use diesel::sql_types::{Nullable, Text};
+    use crate::storage::columns::{InstantSql, UuidSql};
+
+    audit (id) {
+        id -> UuidSql,
+        at -> InstantSql,
+        act -> Text,
+        refusal -> Nullable<Text>,
+        client_id -> Nullable<Text>,
+        subject_client -> Nullable<Text>,
+        subject_user -> Nullable<UuidSql>,
+        request_id -> Nullable<Text>,
+        address -> Nullable<Text>,
+    }
+}
+
 diesel::joinable!(client_secrets -> clients (client_id));
 diesel::joinable!(access_tokens -> clients (client_id));
 diesel::joinable!(reset_tokens -> users (user_id));
@@ -120,5 +156,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     access_tokens,
     mails,
     reset_tokens,
-    guesses
+    guesses,
+    jtis,
+    audit
 );

@@ -5,6 +5,7 @@ use chrono::TimeDelta;
 use serde_json::{Map, Value, json};
 use unforget::domain::guessing::Guesses;
 use unforget::domain::{EmailAddress, PasswordHash};
+use unforget::flows::By;
 use unforget::flows::users::NewUser;
 use unforget::storage::guesses;
 
@@ -142,7 +143,7 @@ impl TestApp {
             locale: None,
             profile: Map::new(),
         };
-        self.flows.add_user(new).await.unwrap().id
+        self.flows.add_user(By::Operator, new).await.unwrap().id
     }
 
     /// How many failures in a row are counted for an address.

@@ -1,6 +1,7 @@
 //! E-mail addresses: one rule for equality, look-alikes reach nobody, and one field is one mailbox.
 
 use unforget::domain::EmailAddress;
+use unforget::flows::By;
 use unforget::flows::users::{AddUserError, NewUser};
 use unforget::storage::{StorageError, mails, users};
 
@@ -73,7 +74,7 @@ async fn add(app: &TestApp, email: &str) -> Result<(), AddUserError> {
         locale: None,
         profile: serde_json::Map::new(),
     };
-    app.flows.add_user(new).await.map(drop)
+    app.flows.add_user(By::Operator, new).await.map(drop)
 }
 
 both! {

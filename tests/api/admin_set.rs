@@ -11,6 +11,7 @@ use crate::helpers::{Backend, OLD_PASSWORD, Reply, TestApp};
 use crate::http::face;
 use crate::recovery::{assert_refused, eventually, user_ref, wrong_field, wrong_password};
 use crate::smtp::Behaviour;
+use unforget::flows::By;
 
 both! {
     async fn an_administrator_sets_a_password_which_the_user_should_change(app: TestApp) {
@@ -104,7 +105,7 @@ both! {
     async fn a_disabled_user_can_be_given_a_password_and_stays_disabled(app: TestApp) {
         let id = app.user(ANN).await;
         let (token, admin) = (app.token(FULL_APP).await, app.token(ADMIN).await);
-        assert!(app.flows.disable_user(user_ref(ANN), true).await.unwrap());
+        assert!(app.flows.disable_user(By::Operator, user_ref(ANN), true).await.unwrap());
         assert_eq!(app.admin_set(&admin, id, NEW).await.said(), "200 password_updated");
         for password in [OLD_PASSWORD, NEW] {
             assert_eq!(app.verify(&token, ANN, password).await.said(), "400 wrong_credentials");

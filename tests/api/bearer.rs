@@ -4,6 +4,7 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use serde_json::json;
 use unforget::domain::{AccessToken, PlainToken, ResetToken};
 use unforget::entropy;
+use unforget::flows::By;
 
 use crate::both;
 use crate::helpers::{APP, Backend, Reply, TestApp};
@@ -60,7 +61,7 @@ both! {
         let live = app.token(APP).await;
         let client = app.client(APP).await;
         let revoked = app.token_of(&client).await;
-        assert!(app.flows.delete_client(client.client_id()).await.unwrap());
+        assert!(app.flows.delete_client(By::Operator, client.client_id()).await.unwrap());
         let unknown = PlainToken::<AccessToken>::from_random(entropy::bytes());
         let reset_token = PlainToken::<ResetToken>::from_random(entropy::bytes());
 

@@ -11,6 +11,7 @@ use crate::recovery::{
     assert_refused, eventually, shape, unreadable, user_ref, wrong_field, wrong_password,
 };
 use crate::smtp::Behaviour;
+use unforget::flows::By;
 
 /// `PUT /v1/password` of a body as it is.
 async fn put(app: &TestApp, token: &str, content_type: &str, body: &str) -> Reply {
@@ -114,7 +115,7 @@ both! {
     async fn f23_f24_change_tells_the_same_of_unknown_disabled_passwordless_and_wrong(app: TestApp) {
         app.user(ANN).await;
         app.user("off@example.com").await;
-        app.flows.disable_user(user_ref("off@example.com"), true).await.unwrap();
+        app.flows.disable_user(By::Operator, user_ref("off@example.com"), true).await.unwrap();
         app.user_without_password("bare@example.com").await;
         let token = app.token(&format!("{FULL_APP} users:disclose")).await;
         let user_token = app.user_token(&token, ANN, OLD_PASSWORD).await;

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Duration, Utc};
 use serde_json::{Value, json};
 use unforget::domain::{PlainToken, ResetToken};
+use unforget::flows::By;
 
 use crate::both;
 use crate::helpers::{APP, Backend, TestApp};
@@ -45,9 +46,9 @@ both! {
         assert_eq!(app.reset(&token, "used@example.com", &used, "a new secret").await.status, 200);
         app.mails(2).await;
         let off = app.mailed_token(&token, "off@example.com").await;
-        assert!(app.flows.disable_user(user_ref("off@example.com"), true).await.unwrap());
+        assert!(app.flows.disable_user(By::Operator, user_ref("off@example.com"), true).await.unwrap());
         let gone = app.mailed_token(&token, "gone@example.com").await;
-        assert!(app.flows.delete_user(user_ref("gone@example.com")).await.unwrap());
+        assert!(app.flows.delete_user(By::Operator, user_ref("gone@example.com")).await.unwrap());
         let late = app.mailed_token(&token, "late@example.com").await;
         app.later(3601).await;
         let unknown = PlainToken::<ResetToken>::from_random([7; 32]).expose().to_owned();

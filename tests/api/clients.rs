@@ -10,6 +10,7 @@ use diesel::sql_types::Text;
 use diesel::{QueryableByName, RunQueryDsl, sql_query};
 use futures_util::future::join_all;
 use sha2::{Digest, Sha256};
+use unforget::flows::By;
 use unforget::storage::{AnyConnection, StorageError};
 
 use crate::both;
@@ -127,7 +128,7 @@ both! {
         };
         let rotate = async || {
             for _ in 0..3 {
-                let (secret, _) = app.flows.rotate_client(client.client_id(), TimeDelta::hours(24)).await.unwrap().unwrap();
+                let (secret, _) = app.flows.rotate_client(By::Operator, client.client_id(), TimeDelta::hours(24)).await.unwrap().unwrap();
                 *current.lock().unwrap() = secret.expose().to_owned();
             }
         };
@@ -138,8 +139,8 @@ both! {
 
     async fn o18_an_old_secret_ends_with_its_overlap_and_no_later_rotation_prolongs_it(app: TestApp) {
         let client = app.client(APP).await;
-        let (second, _) = app.flows.rotate_client(client.client_id(), TimeDelta::hours(1)).await.unwrap().unwrap();
-        let (third, _) = app.flows.rotate_client(client.client_id(), TimeDelta::hours(24)).await.unwrap().unwrap();
+        let (second, _) = app.flows.rotate_client(By::Operator, client.client_id(), TimeDelta::hours(1)).await.unwrap().unwrap();
+        let (third, _) = app.flows.rotate_client(By::Operator, client.client_id(), TimeDelta::hours(24)).await.unwrap().unwrap();
         let statuses = async || {
             [
                 status_with(&app, &client, &client.secret).await,
@@ -175,12 +176,12 @@ both! {
         let token = app.token_of(&client).await;
         assert_eq!(app.check(&token, "x").await.said(), "400 wrong_token");
 
-        assert!(app.flows.disable_client(client.client_id(), true).await.unwrap());
+        assert!(app.flows.disable_client(By::Operator, client.client_id(), true).await.unwrap());
         assert_eq!(app.check(&token, "x").await.said(), "401 invalid_token");
         assert_eq!(status_with(&app, &client, &client.secret).await, 401);
         assert_eq!(app.check(&neighbour, "x").await.said(), "400 wrong_token");
 
-        assert!(app.flows.disable_client(client.client_id(), false).await.unwrap());
+        assert!(app.flows.disable_client(By::Operator, client.client_id(), false).await.unwrap());
         let token = app.token_of(&client).await;
         assert_eq!(app.check(&token, "x").await.said(), "400 wrong_token");
     }
@@ -190,7 +191,7 @@ both! {
         let token = app.token_of(&client).await;
         assert_eq!(app.check(&token, "x").await.said(), "400 wrong_token");
 
-        assert!(app.flows.delete_client(client.client_id()).await.unwrap());
+        assert!(app.flows.delete_client(By::Operator, client.client_id()).await.unwrap());
         assert_eq!(app.check(&token, "x").await.said(), "401 invalid_token");
         assert_eq!(status_with(&app, &client, &client.secret).await, 401);
         assert_eq!(app.check(&neighbour, "x").await.said(), "400 wrong_token");

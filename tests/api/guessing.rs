@@ -3,6 +3,7 @@
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 use unforget::clock::Clock;
+use unforget::flows::By;
 
 use crate::accounts::{
     ADMIN, ANN, BOB, CHANGE, FULL_APP, NEW, NOBODY, SESSIONS, USERS, VERIFY, WRONG, too_many,
@@ -114,7 +115,7 @@ both! {
     async fn f25_known_and_unknown_addresses_are_slowed_down_with_the_same_words(app: TestApp) {
         app.user(ANN).await;
         app.user("off@example.com").await;
-        app.flows.disable_user(user_ref("off@example.com"), true).await.unwrap();
+        app.flows.disable_user(By::Operator, user_ref("off@example.com"), true).await.unwrap();
         app.user_without_password("bare@example.com").await;
         let token = app.token(&format!("{FULL_APP} users:disclose")).await;
         let mut heard = Vec::new();

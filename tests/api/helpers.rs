@@ -13,9 +13,9 @@ use unforget::clock::Clock;
 use unforget::config::{MailSettings, Settings};
 use unforget::domain::recovery::RecoveryRules;
 use unforget::domain::{ClientId, DatabaseUrl, EmailAddress, Password, PasswordPolicy};
-use unforget::flows::Flows;
 use unforget::flows::clients::NewClient;
 use unforget::flows::users::{NewUser, UserRef};
+use unforget::flows::{By, Flows};
 use unforget::server::{self, Running};
 
 use crate::postgres::TestDatabase;
@@ -263,22 +263,14 @@ impl TestApp {
         scopes: &str,
         change: impl FnOnce(&mut NewClient),
     ) -> TestClient {
-        let mut new = NewClient {
-            name: "Teen Quotes".parse().unwrap(),
-            scopes: scopes.parse().unwrap(),
-            reset_url: Some(
-                "https://quotes.example/reset?token={token}"
-                    .parse()
-                    .unwrap(),
-            ),
-            locale: None,
-            token_lifetime: None,
-        };
+        let mut new = NewClient::new("Teen Quotes".parse().unwrap(), scopes.parse().unwrap());
+        let link = "https://quotes.example/reset?token={token}";
+        new.reset_url = Some(link.parse().unwrap());
         change(&mut new);
-        let (client, secret) = self.flows.add_client(new).await.unwrap();
+        let (client, secret) = self.flows.add_client(By::Operator, new).await.unwrap();
         TestClient {
             id: client.id.to_string(),
-            secret: secret.expose().to_owned(),
+            secret: secret.map_or_else(String::new, |secret| secret.expose().to_owned()),
         }
     }
 
@@ -291,7 +283,7 @@ impl TestApp {
             locale: None,
             profile: serde_json::Map::new(),
         };
-        self.flows.add_user(new).await.unwrap().id
+        self.flows.add_user(By::Operator, new).await.unwrap().id
     }
 
     /// Asks for a token as a client does; the client must get one.

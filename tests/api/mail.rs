@@ -6,6 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use chrono::{DateTime, TimeDelta};
 use serde_json::json;
 use unforget::domain::EmailAddress;
+use unforget::flows::By;
 use unforget::flows::users::NewUser;
 use uuid::Uuid;
 
@@ -51,7 +52,7 @@ pub(crate) async fn user_of_language(app: &TestApp, email: &str, locale: Option<
         locale: locale.map(|l| l.parse().unwrap()),
         profile: serde_json::Map::new(),
     };
-    app.flows.add_user(new).await.unwrap();
+    app.flows.add_user(By::Operator, new).await.unwrap();
 }
 
 both! {

@@ -11,6 +11,7 @@ use serde_json::json;
 use crate::both;
 use crate::helpers::{APP, Backend, PATIENCE, Reply, TestApp};
 use crate::postgres::{PrivateServer, TestDatabase};
+use unforget::flows::By;
 
 async fn get(app: &TestApp, path: &str) -> Reply {
     Reply::of(app.request("GET", path).send().await.unwrap()).await
@@ -214,7 +215,7 @@ both! {
                 locale: None,
                 profile: serde_json::Map::new(),
             };
-            app.flows.add_user(new).await.unwrap();
+            app.flows.add_user(By::Operator, new).await.unwrap();
             assert_eq!(app.remind(&token, email).await.status, 200);
         }
         let mails = app.mails(storm).await;

@@ -12,9 +12,9 @@ use serde_json::json;
 use unforget::clock::Clock;
 use unforget::domain::mail::MailKind;
 use unforget::domain::{EmailAddress, Password};
-use unforget::flows::Flows;
 use unforget::flows::clients::NewClient;
 use unforget::flows::users::{NewUser, UserRef};
+use unforget::flows::{By, Flows};
 use unforget::server;
 
 use crate::both;
@@ -42,14 +42,9 @@ impl Rig {
             ("UNFORGET_LIMITS__ENABLED", "false"),
         ]);
         let flows = server::flows(&settings(&database.url(), &sink.url()), Clock::System).unwrap();
-        let new = NewClient {
-            name: "Quotes".parse().unwrap(),
-            scopes: APP.parse().unwrap(),
-            reset_url: None,
-            locale: None,
-            token_lifetime: None,
-        };
-        let (client, secret) = flows.add_client(new).await.unwrap();
+        let new = NewClient::new("Quotes".parse().unwrap(), APP.parse().unwrap());
+        let (client, secret) = flows.add_client(By::Operator, new).await.unwrap();
+        let secret = secret.unwrap();
         let client = TestClient {
             id: client.id.to_string(),
             secret: secret.expose().to_owned(),
@@ -75,7 +70,7 @@ impl Rig {
                 locale: None,
                 profile: serde_json::Map::new(),
             };
-            self.flows.add_user(new).await.unwrap();
+            self.flows.add_user(By::Operator, new).await.unwrap();
         }
         emails
     }

@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 use unforget::domain::{Client, ClientId, Locale};
+use unforget::flows::By;
 use unforget::storage::{clients, mails};
 
 use crate::both;
@@ -19,16 +20,8 @@ const ANN: &str = "ann@example.com";
 /// A service whose page acts on behalf of a client with these scopes.
 async fn start(backend: Backend, scopes: &str) -> TestApp {
     let app = start_without_client(backend).await;
-    let client = Client {
-        id: ClientId::new(PAGE_CLIENT),
-        name: "Our accounts".parse().unwrap(),
-        scopes: scopes.parse().unwrap(),
-        reset_url: None,
-        locale: None,
-        token_lifetime: None,
-        created_at: app.clock.now(),
-        disabled_at: None,
-    };
+    let (name, scopes) = ("Our accounts".parse().unwrap(), scopes.parse().unwrap());
+    let client = Client::new(ClientId::new(PAGE_CLIENT), name, scopes, app.clock.now());
     let stored = app
         .flows
         .storage
@@ -94,8 +87,8 @@ both! {
         for email in [ANN, "off@example.com", "gone@example.com"] {
             app.user(email).await;
         }
-        assert!(app.flows.disable_user(user_ref("off@example.com"), true).await.unwrap());
-        assert!(app.flows.delete_user(user_ref("gone@example.com")).await.unwrap());
+        assert!(app.flows.disable_user(By::Operator, user_ref("off@example.com"), true).await.unwrap());
+        assert!(app.flows.delete_user(By::Operator, user_ref("gone@example.com")).await.unwrap());
         let expected = forgot(&app, ANN).await;
         assert_eq!(expected.said(), "200 reminder_sent");
         for (what, email) in [
@@ -132,9 +125,9 @@ both! {
     async fn f01_without_its_client_the_answer_is_the_same_and_nothing_is_sent(backend: Backend) {
         let app = start(backend, APP).await;
         app.user(ANN).await;
-        assert!(app.flows.disable_client(ClientId::new(PAGE_CLIENT), true).await.unwrap());
+        assert!(app.flows.disable_client(By::Operator, ClientId::new(PAGE_CLIENT), true).await.unwrap());
         let disabled = forgot(&app, ANN).await;
-        assert!(app.flows.delete_client(ClientId::new(PAGE_CLIENT)).await.unwrap());
+        assert!(app.flows.delete_client(By::Operator, ClientId::new(PAGE_CLIENT)).await.unwrap());
         let deleted = forgot(&app, ANN).await;
         for reply in [disabled, deleted] {
             assert_eq!((reply.status, reply.json()), (200, reminder_sent()));

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use unforget::domain::{PlainToken, ResetToken};
+use unforget::flows::By;
 
 use crate::both;
 use crate::helpers::{APP, Backend, OLD_PASSWORD, TestApp};
@@ -78,14 +79,14 @@ both! {
         assert_eq!(app.page_post("/reset", reset_body(&used, "a new secret")).await.status, 200);
         app.mails(2).await;
         let disabled = app.mailed_token(&token, &of("disabled")).await;
-        assert!(app.flows.disable_user(user_ref(&of("disabled")), true).await.unwrap());
+        assert!(app.flows.disable_user(By::Operator, user_ref(&of("disabled")), true).await.unwrap());
         let deleted = app.mailed_token(&token, &of("deleted")).await;
-        assert!(app.flows.delete_user(user_ref(&of("deleted"))).await.unwrap());
+        assert!(app.flows.delete_user(By::Operator, user_ref(&of("deleted"))).await.unwrap());
         let late = app.mailed_token(&token, &of("late")).await;
         let by_off = app.mailed_token(&app.token_of(&off).await, &of("off")).await;
         let by_gone = app.mailed_token(&app.token_of(&gone).await, &of("gone")).await;
-        assert!(app.flows.disable_client(off.client_id(), true).await.unwrap());
-        assert!(app.flows.delete_client(gone.client_id()).await.unwrap());
+        assert!(app.flows.disable_client(By::Operator, off.client_id(), true).await.unwrap());
+        assert!(app.flows.delete_client(By::Operator, gone.client_id()).await.unwrap());
         let unknown = PlainToken::<ResetToken>::from_random([7; 32]).expose().to_owned();
         let expected = app.page_post("/reset/check", check_body(&unknown)).await;
         assert_refused(&expected, 400, &wrong_token(), "unknown");
@@ -107,7 +108,7 @@ both! {
         }
         assert!(app.password_is(&of("off"), OLD_PASSWORD).await);
         // A client that is switched on again gives its links back.
-        assert!(app.flows.disable_client(off.client_id(), false).await.unwrap());
+        assert!(app.flows.disable_client(By::Operator, off.client_id(), false).await.unwrap());
         assert_eq!(app.page_post("/reset", reset_body(&by_off, "a new secret")).await.said(), "200 password_reset");
 
         app.later(3601).await;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use reqwest::header::CONTENT_TYPE;
 use serde_json::{Map, Value, json};
 use unforget::domain::{EmailAddress, Locale, User};
+use unforget::flows::By;
 use unforget::flows::users::{NewUser, UserRef};
 
 use crate::helpers::{PATIENCE, Reply, TestApp};
@@ -134,7 +135,7 @@ impl TestApp {
             locale: None,
             profile: Map::new(),
         };
-        self.flows.add_user(new).await.unwrap().id
+        self.flows.add_user(By::Operator, new).await.unwrap().id
     }
 
     /// A user who reads this language.
@@ -146,7 +147,7 @@ impl TestApp {
             locale,
             profile: Map::new(),
         };
-        self.flows.add_user(new).await.unwrap();
+        self.flows.add_user(By::Operator, new).await.unwrap();
     }
 
     /// All that is stored of the user with this address.

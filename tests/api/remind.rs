@@ -8,6 +8,7 @@ use crate::recovery::{
     REMIND, assert_refused, reminder_sent, shape, unreadable, user_ref, wrong_field, wrong_user,
 };
 use crate::smtp::Behaviour;
+use unforget::flows::By;
 
 /// The text of 429, in English.
 const TOO_MANY: &str = "Too many requests; come back later.";
@@ -87,7 +88,7 @@ both! {
             app.user(email).await;
         }
         app.user_without_password("new@example.com").await;
-        assert!(app.flows.disable_user(user_ref("disabled@example.com"), true).await.unwrap());
+        assert!(app.flows.disable_user(By::Operator, user_ref("disabled@example.com"), true).await.unwrap());
         // The mail server refuses this one for good.
         app.sink.behave(Behaviour::no_such_user());
         let refused = app.remind(&token, "bounces@example.com").await;

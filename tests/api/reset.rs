@@ -2,6 +2,7 @@
 
 use serde_json::json;
 use unforget::domain::{PlainToken, ResetToken};
+use unforget::flows::By;
 
 use crate::both;
 use crate::helpers::{APP, Backend, OLD_PASSWORD, TestApp};
@@ -251,7 +252,7 @@ both! {
         eventually("a second mail waits", || app.sink.attempts() >= 2).await;
         app.sink.behave(Behaviour::default());
 
-        assert!(app.flows.disable_user(user_ref(ANN), true).await.unwrap());
+        assert!(app.flows.disable_user(By::Operator, user_ref(ANN), true).await.unwrap());
         let dead = app.reset(&token, ANN, &link, NEW).await;
         assert_refused(&dead, 400, &wrong_token(), "disabled");
         app.advance(61);
@@ -259,7 +260,7 @@ both! {
         assert_eq!(reply.said(), "200 reminder_sent");
         app.quiet().await;
 
-        assert!(app.flows.disable_user(user_ref(ANN), false).await.unwrap());
+        assert!(app.flows.disable_user(By::Operator, user_ref(ANN), false).await.unwrap());
         assert_eq!(app.check(&token, &link).await.said(), "400 wrong_token");
         app.advance(900);
         app.quiet().await;
@@ -278,7 +279,7 @@ both! {
         eventually("a second mail waits", || app.sink.attempts() >= 2).await;
         app.sink.behave(Behaviour::default());
 
-        assert!(app.flows.delete_user(user_ref(ANN)).await.unwrap());
+        assert!(app.flows.delete_user(By::Operator, user_ref(ANN)).await.unwrap());
         app.advance(61);
         assert_eq!(app.remind(&token, ANN).await.said(), "200 reminder_sent");
         app.quiet().await;

@@ -9,6 +9,7 @@ use crate::accounts::{
 use crate::both;
 use crate::helpers::{Backend, OLD_PASSWORD, Reply, TestApp};
 use crate::recovery::{CHECK, REMIND, RESET};
+use unforget::flows::By;
 
 both! {
     async fn a_session_is_a_token_that_speaks_for_the_user_in_both_encodings(app: TestApp) {
@@ -147,8 +148,8 @@ both! {
                 End::AdminSet => app.admin_set(&admin, id, NEW).await.status,
                 End::Disable => app.patch(&admin, id, json!({"disabled": true})).await.status,
                 End::Delete => app.send("DELETE", &path_of(id), &admin, Value::Null).await.status,
-                End::DisableClient => app.flows.disable_client(client.client_id(), true).await.map(|_| 200).unwrap(),
-                End::DeleteClient => app.flows.delete_client(client.client_id()).await.map(|_| 200).unwrap(),
+                End::DisableClient => app.flows.disable_client(By::Operator, client.client_id(), true).await.map(|_| 200).unwrap(),
+                End::DeleteClient => app.flows.delete_client(By::Operator, client.client_id()).await.map(|_| 200).unwrap(),
             };
             assert_eq!(ended, 200, "{end:?}");
             assert_eq!(there(&user_token).await, "401 invalid_token", "{end:?}");

@@ -48,6 +48,7 @@ fn fill(
         scopes: client.scopes,
         created_at: now,
         expires_at: later,
+        jkt: None,
     };
     access_tokens::insert(c, &access)?;
     link(c, mail, user.id, "x")?;
@@ -71,16 +72,8 @@ fn hot_queries(c: &mut AnyConnection) -> Result<(), StorageError> {
     let later = now + TimeDelta::days(30);
     let email = EmailAddress::parse("ann@example.com").unwrap();
     let key = email.key();
-    let client = Client {
-        id: ClientId::new("uf_cl_x"),
-        name: "Quotes".parse().unwrap(),
-        scopes: APP.parse().unwrap(),
-        reset_url: None,
-        locale: None,
-        token_lifetime: None,
-        created_at: now,
-        disabled_at: None,
-    };
+    let (name, scopes) = ("Quotes".parse().unwrap(), APP.parse().unwrap());
+    let client = Client::new(ClientId::new("uf_cl_x"), name, scopes, now);
     let user = User {
         id,
         email,

@@ -6,6 +6,7 @@ use serde_json::json;
 use crate::both;
 use crate::helpers::{APP, Backend, Reply, TestApp, TestClient};
 use crate::http::face;
+use unforget::flows::By;
 
 const FORM: &str = "application/x-www-form-urlencoded";
 const GRANT: (&str, &str) = ("grant_type", "client_credentials");
@@ -148,8 +149,8 @@ both! {
 
     async fn o09_unknown_disabled_and_deleted_clients_look_like_a_wrong_secret(app: TestApp) {
         let (known, disabled, deleted) = (app.client(APP).await, app.client(APP).await, app.client(APP).await);
-        assert!(app.flows.disable_client(disabled.client_id(), true).await.unwrap());
-        assert!(app.flows.delete_client(deleted.client_id()).await.unwrap());
+        assert!(app.flows.disable_client(By::Operator, disabled.client_id(), true).await.unwrap());
+        assert!(app.flows.delete_client(By::Operator, deleted.client_id()).await.unwrap());
         let wrong = TestClient { secret: disabled.secret.clone(), ..known.clone() };
         let garbage = TestClient { secret: "x".to_owned(), ..known.clone() };
         let unknown = TestClient { id: "uf_cl_0000000000000000000000".to_owned(), ..known.clone() };

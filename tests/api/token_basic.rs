@@ -30,16 +30,8 @@ fn basic(user_pass: impl AsRef<[u8]>) -> String {
 /// A client whose id and secret were chosen elsewhere, as those that an operator brings along.
 async fn foreign_client(app: &TestApp, id: &str, secret: &str) {
     let now = app.clock.now();
-    let client = Client {
-        id: ClientId::new(id),
-        name: "An older service".parse().unwrap(),
-        scopes: APP.parse().unwrap(),
-        reset_url: None,
-        locale: None,
-        token_lifetime: None,
-        created_at: now,
-        disabled_at: None,
-    };
+    let (name, scopes) = ("An older service".parse().unwrap(), APP.parse().unwrap());
+    let client = Client::new(ClientId::new(id), name, scopes, now);
     let digest = HashedToken::of(secret);
     let stored = app.flows.storage.write(move |c| {
         clients::insert(c, &client)?;

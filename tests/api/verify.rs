@@ -9,6 +9,7 @@ use crate::accounts::{
 use crate::both;
 use crate::helpers::{Backend, OLD_PASSWORD, TestApp};
 use crate::recovery::{assert_refused, shape, unreadable, user_ref, wrong_field};
+use unforget::flows::By;
 
 /// bcrypt of `OLD_PASSWORD` with this cost.
 fn hash_of_cost(cost: u32) -> String {
@@ -85,7 +86,7 @@ both! {
     async fn f24_whatever_is_wrong_the_answer_is_the_same(app: TestApp) {
         app.user(ANN).await;
         app.user("off@example.com").await;
-        app.flows.disable_user(user_ref("off@example.com"), true).await.unwrap();
+        app.flows.disable_user(By::Operator, user_ref("off@example.com"), true).await.unwrap();
         app.user_without_password("bare@example.com").await;
         for (email, cost) in [("six@example.com", 6), ("eight@example.com", 8)] {
             app.user_with_hash(email, &hash_of_cost(cost)).await;

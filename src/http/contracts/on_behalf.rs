@@ -9,9 +9,11 @@ use actix_web::{FromRequest, HttpRequest, web};
 
 use crate::app::App;
 use crate::domain::Scope;
+use crate::domain::audit::Origin;
 use crate::flows::Actor;
 use crate::http::auth::{Caller, Needs};
 use crate::http::error::ApiError;
+use crate::http::origin;
 use crate::oauth::guard::Denied;
 
 /// A caller with the scope `S`; without any credentials, the client of `contracts.interslice_client` if it has that scope. The
@@ -29,10 +31,13 @@ impl<S: Needs + 'static> FromRequest for OnBehalf<S> {
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let judged = Caller::<S>::from_request(request, payload).into_inner();
         let app = request.app_data::<web::Data<App>>().cloned();
+        let origin = origin::of(request);
         Box::pin(async move {
             let actor = match judged {
                 Ok(caller) => caller.actor(),
-                Err(ApiError::Denied(Denied::NoCredentials)) => named(app, S::SCOPE).await?,
+                Err(ApiError::Denied(Denied::NoCredentials)) => {
+                    named(app, S::SCOPE, origin).await?
+                }
                 Err(other) => return Err(other),
             };
             let scope = PhantomData;
@@ -42,7 +47,11 @@ impl<S: Needs + 'static> FromRequest for OnBehalf<S> {
 }
 
 /// The client that the operator named, as long as it exists, is switched on and has the scope. Without it nobody calls.
-async fn named(app: Option<web::Data<App>>, scope: Scope) -> Result<Actor, ApiError> {
+async fn named(
+    app: Option<web::Data<App>>,
+    scope: Scope,
+    origin: Origin,
+) -> Result<Actor, ApiError> {
     let nobody = ApiError::Denied(Denied::NoCredentials);
     let app = app.ok_or(nobody.clone())?;
     let id = app.interslice_client.clone().ok_or(nobody.clone())?;
@@ -52,5 +61,6 @@ async fn named(app: Option<web::Data<App>>, scope: Scope) -> Result<Actor, ApiEr
     Ok(Actor {
         may_know_users: client.scopes.contains(Scope::UsersDisclose),
         client_id: client.id,
+        origin,
     })
 }

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use crate::app::App;
 use crate::domain::EmailAddress;
+use crate::domain::audit::Origin;
 use crate::flows::remind::Reminded;
 use crate::http::body::Body;
 use crate::http::error::ApiError;
@@ -28,11 +29,14 @@ impl FromFields for ForgotRequest {
 pub(in crate::http) async fn forgot(
     app: web::Data<App>,
     language: Language,
+    origin: Origin,
     Stated(locale): Stated,
     Body(request): Body<ForgotRequest>,
 ) -> Result<HttpResponse, ApiError> {
     let client = app.page_client.as_ref().ok_or(ApiError::NotFound)?;
-    let asked = app.flows.page_remind(client, &request.email, locale);
+    let asked = app
+        .flows
+        .page_remind(client, &request.email, locale, origin);
     match asked.await? {
         // A visitor is never a disclosing client.
         Reminded::Accepted | Reminded::UnknownUser => Ok(HttpResponse::Ok().json(json!({

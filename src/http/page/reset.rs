@@ -5,6 +5,7 @@ use chrono::SecondsFormat;
 use serde_json::json;
 
 use crate::app::App;
+use crate::domain::audit::Origin;
 use crate::domain::{PlainToken, ResetToken};
 use crate::http::body::Body;
 use crate::http::error::ApiError;
@@ -41,10 +42,11 @@ impl FromFields for ResetRequest {
 pub(in crate::http) async fn check(
     app: web::Data<App>,
     language: Language,
+    origin: Origin,
     Body(request): Body<CheckRequest>,
 ) -> Result<HttpResponse, ApiError> {
     let token = request.token.ok_or(ApiError::WrongToken)?;
-    let link = app.flows.page_link(&token).await?;
+    let link = app.flows.page_link(&token, origin).await?;
     let expires_at = link.ok_or(ApiError::WrongToken)?.expires_at;
     Ok(HttpResponse::Ok().json(json!({
         "status": "token_valid",
@@ -57,6 +59,7 @@ pub(in crate::http) async fn check(
 pub(in crate::http) async fn reset(
     app: web::Data<App>,
     language: Language,
+    origin: Origin,
     Body(request): Body<ResetRequest>,
 ) -> Result<HttpResponse, ApiError> {
     let min_length = app.flows.policy.min_length;
@@ -65,7 +68,7 @@ pub(in crate::http) async fn reset(
         .password
         .map_err(|refusal| ApiError::WrongPassword(vec![refusal], min_length))?;
     app.flows
-        .page_reset(token, new)
+        .page_reset(token, new, origin)
         .await
         .map_err(|error| ApiError::of_reset(error, min_length))?;
     Ok(HttpResponse::Ok().json(json!({

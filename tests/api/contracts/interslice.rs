@@ -4,6 +4,7 @@ use reqwest::RequestBuilder;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use unforget::domain::ClientId;
+use unforget::flows::By;
 use unforget::server::Running;
 
 use crate::both;
@@ -177,11 +178,11 @@ both! {
         let unscoped = app.token("users:read").await;
         assert_eq!(sent(set().bearer_auth(unscoped)).await.status, 403);
         // Switched off, the client's word is worth nothing.
-        app.flows.disable_client(client.clone(), true).await.unwrap();
+        app.flows.disable_client(By::Operator, client.clone(), true).await.unwrap();
         assert_eq!(sent(set()).await.status, 401);
-        app.flows.disable_client(client.clone(), false).await.unwrap();
+        app.flows.disable_client(By::Operator, client.clone(), false).await.unwrap();
         assert_eq!(sent(set()).await.status, 200);
-        app.flows.delete_client(client).await.unwrap();
+        app.flows.delete_client(By::Operator, client).await.unwrap();
         assert_eq!(sent(ask()).await.status, 401);
     }
 

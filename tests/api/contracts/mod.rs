@@ -15,6 +15,7 @@ use reqwest::header::{ACCEPT_LANGUAGE, CONTENT_TYPE};
 use serde_json::{Map, Value};
 use unforget::config::LimitSettings;
 use unforget::domain::{EmailAddress, PlainToken, ResetToken};
+use unforget::flows::By;
 use unforget::flows::users::NewUser;
 
 use crate::helpers::{Reply, TestApp};
@@ -98,6 +99,6 @@ impl TestApp {
             locale: None,
             profile: Map::from_iter(profile),
         };
-        self.flows.add_user(new).await.unwrap().id
+        self.flows.add_user(By::Operator, new).await.unwrap().id
     }
 }

@@ -1,0 +1,11 @@
+DROP TABLE audit;
+DROP TABLE jtis;
+ALTER TABLE access_tokens DROP COLUMN jkt;
+ALTER TABLE clients DROP COLUMN registered_by;
+ALTER TABLE clients DROP COLUMN registration_digest;
+ALTER TABLE clients DROP COLUMN require_dpop;
+ALTER TABLE clients DROP COLUMN jwks;
+ALTER TABLE clients DROP COLUMN auth_method;
+ALTER TABLE client_secrets DROP COLUMN last_used_at;
+ALTER TABLE client_secrets DROP COLUMN not_before;
+ALTER TABLE client_secrets DROP COLUMN label;

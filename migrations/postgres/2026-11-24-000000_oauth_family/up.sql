@@ -1,0 +1,35 @@
+-- Several secrets of one client, told apart by people.
+ALTER TABLE client_secrets ADD COLUMN label TEXT;
+ALTER TABLE client_secrets ADD COLUMN not_before TIMESTAMPTZ; -- until then it does not work
+ALTER TABLE client_secrets ADD COLUMN last_used_at TIMESTAMPTZ; -- to the minute
+
+-- How a client authenticates, what it must prove, and who registered it.
+ALTER TABLE clients ADD COLUMN auth_method TEXT NOT NULL DEFAULT 'client_secret_basic';
+ALTER TABLE clients ADD COLUMN jwks TEXT;                   -- its public keys, a JWK Set (RFC 7517)
+ALTER TABLE clients ADD COLUMN require_dpop BOOLEAN NOT NULL DEFAULT FALSE;
+ALTER TABLE clients ADD COLUMN registration_digest BYTEA;   -- of the registration access token (RFC 7592)
+ALTER TABLE clients ADD COLUMN registered_by TEXT;          -- the client that registered it; none: an operator
+
+-- The thumbprint of the key that a token is bound to (RFC 9449).
+ALTER TABLE access_tokens ADD COLUMN jkt BYTEA;
+
+-- Ids of signed messages that were used: each works once, until it would have ended anyway.
+CREATE TABLE jtis (
+    digest     BYTEA       NOT NULL PRIMARY KEY,
+    expires_at TIMESTAMPTZ NOT NULL
+);
+CREATE INDEX jtis_expires_at ON jtis (expires_at);
+
+-- What was done and refused, by whom and to whom. Rows outlive those they name. The id begins with the time.
+CREATE TABLE audit (
+    id             UUID        NOT NULL PRIMARY KEY,
+    at             TIMESTAMPTZ NOT NULL,
+    act            TEXT        NOT NULL,
+    refusal        TEXT,                           -- none: it was done
+    client_id      TEXT,                           -- who acted; none: an operator at the command line
+    subject_client TEXT,                           -- the client that it was done to
+    subject_user   UUID,                           -- the user that it was done to
+    request_id     TEXT,
+    address        TEXT                            -- of the caller, in the configured form
+);
+CREATE INDEX audit_subject_user ON audit (subject_user, id) WHERE subject_user IS NOT NULL;
