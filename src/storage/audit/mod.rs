@@ -66,6 +66,7 @@ pub fn record(c: &mut AnyConnection, entry: &Entry) -> Result<()> {
 pub fn record_all(c: &mut AnyConnection, entries: &[Entry]) -> Result<()> {
     match c {
         AnyConnection::Sqlite(c) => entries.iter().try_for_each(|entry| batch::add(c, entry)),
+        AnyConnection::Postgres(_) if entries.is_empty() => Ok(()),
         AnyConnection::Postgres(c) => {
             let rows: Vec<_> = entries.iter().map(NewRow::from).collect();
             diesel::insert_into(audit::table).values(rows).execute(c)?;
