@@ -4,7 +4,9 @@ use chrono::TimeDelta;
 
 use super::Flows;
 use crate::domain::guessing::MEMORY;
-use crate::storage::{StorageError, access_tokens, clients, guesses, mails, reset_tokens};
+use crate::storage::{
+    StorageError, access_tokens, audit, clients, guesses, jtis, mails, reset_tokens,
+};
 
 /// How many rows go in one transaction.
 pub(super) const BATCH: i64 = 500;
@@ -27,6 +29,10 @@ pub struct Purged {
     pub client_secrets: usize,
     /// Addresses whose passwords were guessed at, long ago.
     pub guesses: usize,
+    /// Ids of signed messages that would be refused for their age by now.
+    pub jtis: usize,
+    /// Entries of the audit that were kept long enough.
+    pub audit: usize,
 }
 
 impl Flows {
@@ -54,6 +60,15 @@ impl Flows {
             .storage
             .write(move |c| clients::purge_secrets(c, now))
             .await?;
+        purged.jtis = self.in_batches(move |c| jtis::purge(c, now, BATCH)).await?;
+        if let Some(before) = self
+            .audit_retention
+            .and_then(|kept| now.checked_sub_signed(kept))
+        {
+            purged.audit = self
+                .in_batches(move |c| audit::purge(c, before, BATCH))
+                .await?;
+        }
         Ok(purged)
     }
 

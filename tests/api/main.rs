@@ -5,6 +5,7 @@ mod account_moves;
 mod accounts;
 mod address;
 mod admin_set;
+mod audit;
 mod bearer;
 mod breached;
 mod change;
