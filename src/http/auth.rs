@@ -185,7 +185,7 @@ where
 }
 
 /// Asks who calls. A route that did not ask `identify` to find out has nobody.
-fn standing<T>(
+pub(super) fn standing<T>(
     request: &HttpRequest,
     judge: impl FnOnce(&Standing) -> Result<T, Denied>,
 ) -> Result<T, ApiError> {

@@ -13,7 +13,7 @@ use utoipa::openapi::security::SecurityRequirement;
 use utoipa::openapi::{Content, Ref, RefOr, Required, Response, ResponseBuilder, Schema};
 
 use super::super::error::{ApiError, Problem};
-use super::super::token::OauthError;
+use super::super::oauth::OauthError;
 use super::components::{RATE_LIMIT_HEADERS, header};
 use super::errors::{self, Family, Sample};
 use super::shape::{Field, Shape, form_of, json_of};

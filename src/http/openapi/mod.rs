@@ -104,6 +104,8 @@ impl Document {
         let (mut paths, mut shared) = (Paths::new(), BTreeMap::new());
         for (path, methods) in &self.table {
             for method in methods.iter().filter_map(|method| documented(method)) {
+                // OpenAPI knows no patterns.
+                let path = path.replace(":.*}", "}");
                 paths.add_path_operation(path, vec![method], Operation::default());
             }
         }

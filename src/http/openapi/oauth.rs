@@ -5,7 +5,7 @@ use utoipa::openapi::path::HttpMethod::Post;
 use utoipa::openapi::schema::{KnownFormat, Type};
 use utoipa::openapi::security::SecurityRequirement;
 
-use super::super::token::OauthError;
+use super::super::oauth::OauthError;
 use super::OAUTH;
 use super::call::{Call, call};
 use super::errors::Family;
