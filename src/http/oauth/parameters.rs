@@ -12,7 +12,7 @@ use crate::http::body::{self, Format};
 use crate::http::fields;
 
 /// Every parameter at most once, an empty one as absent (RFC 6749 section 3.2, bar O12); nothing from the query (bar O03).
-pub(super) struct Parameters(Vec<(String, String)>);
+pub(in crate::http) struct Parameters(Vec<(String, String)>);
 
 impl FromRequest for Parameters {
     type Error = OauthError;
