@@ -12,6 +12,7 @@ mod change_race;
 mod check;
 mod cli;
 mod cli_server;
+mod client_changes;
 mod clients;
 mod config;
 mod contracts;
