@@ -5,9 +5,9 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 use ipnet::IpNet;
 
-use crate::domain::ClientId;
+use crate::domain::{Client, ClientId};
 use crate::flows::Flows;
-use crate::oauth::KnownClients;
+use crate::oauth::{self, Authentication, KnownClients, TokenError};
 
 /// The service, as a request sees it. One for all threads.
 pub struct App {
@@ -49,4 +49,18 @@ pub struct Rate {
     pub per_minute: u32,
     /// Calls at once.
     pub burst: u32,
+}
+
+impl App {
+    /// Finds the client that a call of an OAuth2 endpoint comes from.
+    pub async fn authenticate(&self, authentication: Authentication) -> Result<Client, TokenError> {
+        let now = self.flows.clock.now();
+        oauth::authenticate(
+            &self.flows.storage,
+            &self.known_clients,
+            authentication,
+            now,
+        )
+        .await
+    }
 }

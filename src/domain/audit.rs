@@ -122,3 +122,43 @@ pub struct Entry {
     /// From where.
     pub origin: Origin,
 }
+
+impl Entry {
+    /// An act that was done, as far as it is known by now.
+    pub fn new(id: Uuid, at: Instant, act: Act, origin: Origin) -> Self {
+        Self {
+            id,
+            at,
+            act,
+            refusal: None,
+            client_id: None,
+            subject_client: None,
+            subject_user: None,
+            origin,
+        }
+    }
+
+    /// This client did it.
+    pub fn by_client(mut self, id: &ClientId) -> Self {
+        self.client_id = Some(id.clone());
+        self
+    }
+
+    /// It was done to this user.
+    pub fn to_user(mut self, id: Uuid) -> Self {
+        self.subject_user = Some(id);
+        self
+    }
+
+    /// It was done to this client.
+    pub fn to_client(mut self, id: &ClientId) -> Self {
+        self.subject_client = Some(id.clone());
+        self
+    }
+
+    /// It was refused, for this reason: a word of ours.
+    pub fn refused(mut self, reason: &str) -> Self {
+        self.refusal = Some(reason.to_owned());
+        self
+    }
+}

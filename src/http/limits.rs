@@ -17,8 +17,8 @@ use ipnet::IpNet;
 
 use super::auth::{self, Identified};
 use super::error::ApiError;
+use super::oauth::OauthError;
 use super::peer;
-use super::token::OauthError;
 use crate::app::{App, LimitRules, Rate};
 use crate::domain::{ClientId, Instant};
 

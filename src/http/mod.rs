@@ -14,6 +14,7 @@ mod headers;
 mod health;
 mod language;
 mod limits;
+mod oauth;
 mod openapi;
 mod origin;
 mod page;
@@ -23,7 +24,6 @@ mod remind;
 mod reset;
 mod sessions;
 mod table;
-mod token;
 mod users;
 mod verify;
 
@@ -48,7 +48,12 @@ pub fn routes(config: &mut ServiceConfig, app: &App, limits: &Limits) {
     let read = || web::route().guard(guard::Any(guard::Get()).or(guard::Head()));
 
     // For each address.
-    config.service(limits.by_address(post("/oauth/token").post(token::token)));
+    config.service(limits.by_address(post("/oauth/token").post(oauth::token)));
+
+    // For each client, once it has shown a token; for each address before.
+    config.service(limits.by_client(post("/oauth/introspect").post(oauth::introspect)));
+    config.service(limits.by_client(post("/oauth/revoke").post(oauth::revoke)));
+    config.service(limits.by_client(post("/oauth/register").post(oauth::register)));
 
     // For each client. What a caller may do is in the handler's signature.
     config.service(limits.by_client(post("/v1/password/remind").post(remind::remind)));
@@ -115,6 +120,11 @@ pub fn routes(config: &mut ServiceConfig, app: &App, limits: &Limits) {
     config.service(get("/health/ready").route(read().to(health::ready)));
 
     // Unlimited: for whoever wants to call.
+    config.service(get(oauth::METADATA).route(read().to(oauth::metadata)));
+    if oauth::issuer_path(&app.flows.public_url).is_some() {
+        let at = get(oauth::METADATA_OF_ISSUER);
+        config.service(at.route(read().to(oauth::metadata_of_issuer)));
+    }
     config.service(get("/openapi.json").route(read().to(openapi::document)));
     config.service(get("/docs").route(read().to(docs::page)));
     config.service(get("/docs/{file}").route(read().to(docs::file)));

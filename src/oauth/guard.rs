@@ -60,7 +60,8 @@ impl Standing {
                 let live = storage
                     .read(move |c| access_tokens::find_live(c, &digest, now))
                     .await?;
-                ("Bearer ?", true, live)
+                // One that is bound to a key is more than a bearer's (RFC 9449 section 7.1, bar X09).
+                ("Bearer ?", true, live.filter(|live| live.jkt.is_none()))
             }
         };
         Ok(Self {
@@ -91,6 +92,12 @@ impl Standing {
         let live = self.carries(Scopes::default())?;
         live.and_then(|live| Some((live, live.subject?)))
             .ok_or(Denied::InvalidToken)
+    }
+
+    /// Decides whether this is a token of an application, for its own sake; none when it is a user's.
+    pub fn application(&self) -> Result<Option<&LiveToken>, Denied> {
+        let live = self.carries(Scopes::default())?;
+        Ok(live.filter(|live| live.subject.is_none()))
     }
 
     /// The live token, if it carries these scopes.

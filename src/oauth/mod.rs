@@ -1,12 +1,16 @@
 //! OAuth2 through oxide-auth: the only folder that names it. Requests come in parsed; answers leave as our own values.
 
+mod authentication;
 mod endpoint;
 pub mod guard;
+pub mod introspect;
 mod issuer;
 mod known;
 mod registrar;
+pub mod revoke;
 pub mod token;
 
+pub use authentication::{Authentication, ClientCredentials, authenticate};
 pub use known::KnownClients;
 
 use std::sync::LazyLock;

@@ -8,6 +8,7 @@ use oxide_auth::code_grant::client_credentials::{self as grant, client_credentia
 use oxide_auth::code_grant::error::AccessTokenErrorType;
 
 use super::TokenError;
+use super::authentication::{Authentication, ClientCredentials};
 use super::endpoint::Endpoint;
 use super::known::KnownClients;
 use crate::domain::{
@@ -23,23 +24,8 @@ pub struct TokenRequest {
     pub grant_type: Option<String>,
     /// `scope`, when it was sent.
     pub scope: Option<String>,
-    /// How the client authenticates: the ways in which its id and secret can be read, most likely first (bar O04).
-    pub credentials: Vec<ClientCredentials>,
-}
-
-/// A client's id and secret, as sent.
-#[derive(Clone)]
-pub struct ClientCredentials {
-    /// `client_id`.
-    pub id: String,
-    /// `client_secret`.
-    pub secret: zeroize::Zeroizing<String>,
-}
-
-impl std::fmt::Debug for ClientCredentials {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("ClientCredentials(..)")
-    }
+    /// How the client says who it is.
+    pub authentication: Authentication,
 }
 
 /// What a new token needs besides the request.
@@ -73,10 +59,14 @@ pub struct Issued {
 pub async fn issue(
     storage: &Storage,
     known: &KnownClients,
-    request: TokenRequest,
+    mut request: TokenRequest,
     terms: Terms,
 ) -> Result<Issued, TokenError> {
-    let remembered = request.credentials.iter().find_map(|credentials| {
+    let readings = match std::mem::replace(&mut request.authentication, Authentication::None) {
+        Authentication::None => return Err(request.refusal_of_nobody()),
+        Authentication::Secret(readings) => readings,
+    };
+    let remembered = readings.iter().find_map(|credentials| {
         let digest = HashedToken::of(&credentials.secret);
         let client = known.find(&credentials.id, &digest)?;
         let issued = decide(&request, &credentials.id, Some(client.clone()), terms).ok()?;
@@ -93,7 +83,7 @@ pub async fn issue(
         }
     }
     let (issued, client, digest) = storage
-        .write_last(move |c| issue_anew(c, &request, terms))
+        .write_last(move |c| issue_anew(c, &request, &readings, terms))
         .await?;
     known.remember(client, &digest);
     Ok(issued)
@@ -102,10 +92,11 @@ pub async fn issue(
 fn issue_anew(
     c: &mut AnyConnection,
     request: &TokenRequest,
+    readings: &[ClientCredentials],
     terms: Terms,
 ) -> Result<(Issued, Client, HashedToken<ClientSecret>), TokenError> {
     let mut refused = None;
-    for credentials in &request.credentials {
+    for credentials in readings {
         let digest = HashedToken::of(&credentials.secret);
         let id = ClientId::new(&credentials.id);
         let client = clients::authenticate(c, &id, &digest, terms.now)?;
@@ -119,12 +110,18 @@ fn issue_anew(
             Err(other) => return Err(other),
         }
     }
-    // What does not depend on the client is told even to one that did not authenticate.
-    Err(refused.unwrap_or(match request.grant_type.as_deref() {
-        None => TokenError::InvalidRequest("grant_type is missing"),
-        Some("client_credentials") => TokenError::InvalidClient,
-        Some(_) => TokenError::UnsupportedGrantType,
-    }))
+    Err(refused.unwrap_or_else(|| request.refusal_of_nobody()))
+}
+
+impl TokenRequest {
+    /// What does not depend on the client is told even to one that did not authenticate.
+    fn refusal_of_nobody(&self) -> TokenError {
+        match self.grant_type.as_deref() {
+            None => TokenError::InvalidRequest("grant_type is missing"),
+            Some("client_credentials") => TokenError::InvalidClient,
+            Some(_) => TokenError::UnsupportedGrantType,
+        }
+    }
 }
 
 /// What oxide-auth makes of a request of this client, or of nobody.

@@ -170,6 +170,22 @@ pub fn delete_of_user(c: &mut AnyConnection, user: Uuid) -> Result<usize> {
     )
 }
 
+/// Ends a token if it was issued to this client. Says whom it spoke for, if it was ended: a user, or nobody.
+pub fn delete_own(
+    c: &mut AnyConnection,
+    digest: &HashedToken<AccessToken>,
+    client: &ClientId,
+) -> Result<Option<Option<Uuid>>> {
+    let own = access_tokens::table
+        .filter(access_tokens::digest.eq(digest.as_bytes()))
+        .filter(access_tokens::client_id.eq(client.as_str()));
+    let ended: Option<Option<Id>> = diesel::delete(own)
+        .returning(access_tokens::subject)
+        .get_result(c)
+        .optional()?;
+    Ok(ended.map(|subject| subject.map(Uuid::from)))
+}
+
 /// Deletes up to `limit` tokens of a client, live or not.
 pub fn delete_of_client(c: &mut AnyConnection, client: &ClientId, limit: i64) -> Result<usize> {
     let tokens: Vec<Vec<u8>> = access_tokens::table

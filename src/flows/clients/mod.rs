@@ -16,7 +16,7 @@ use crate::domain::client::ClientName;
 use crate::domain::client_secret::{SecretInfo, SecretLabel};
 use crate::domain::{
     AuthMethod, Client, ClientId, ClientSecret, HashedToken, Instant, JwkSet, Locale, PlainToken,
-    ResetUrl, Scopes,
+    RegistrationToken, ResetUrl, Scopes,
 };
 use crate::entropy;
 use crate::storage::client_secrets::{self, NewSecret};
@@ -41,6 +41,8 @@ pub struct NewClient {
     pub jwks: Option<JwkSet>,
     /// Whether it gets only tokens that are bound to a key.
     pub require_dpop: bool,
+    /// The digest of the token that manages its registration; none when an operator does.
+    pub registration: Option<HashedToken<RegistrationToken>>,
     /// The id that it has elsewhere already; a new one is made when absent.
     pub id: Option<ClientId>,
     /// What people call its first secret.
@@ -61,6 +63,7 @@ impl NewClient {
             auth_method: AuthMethod::default(),
             jwks: None,
             require_dpop: false,
+            registration: None,
             id: None,
             secret_label: None,
             secret: None,
@@ -77,6 +80,7 @@ impl NewClient {
             auth_method: self.auth_method,
             jwks: self.jwks,
             require_dpop: self.require_dpop,
+            registration: self.registration,
             registered_by: by.client_id().cloned(),
             ..Client::new(self.id.unwrap_or_else(made), self.name, self.scopes, now)
         }

@@ -13,7 +13,7 @@ use utoipa::openapi::security::SecurityRequirement;
 use utoipa::openapi::{Content, Ref, RefOr, Required, Response, ResponseBuilder, Schema};
 
 use super::super::error::{ApiError, Problem};
-use super::super::token::OauthError;
+use super::super::oauth::OauthError;
 use super::components::{RATE_LIMIT_HEADERS, header};
 use super::errors::{self, Family, Sample};
 use super::shape::{Field, Shape, form_of, json_of};
@@ -93,8 +93,12 @@ impl Call {
 
     /// It needs an application's token with this scope, speaks the caller's language, and is counted.
     pub(super) fn needs(self, scope: Scope) -> Self {
-        self.speaks()
-            .limited()
+        self.speaks().admits(scope)
+    }
+
+    /// It needs an application's token with this scope, and is counted.
+    pub(super) fn admits(self, scope: Scope) -> Self {
+        self.limited()
             .security(SecurityRequirement::new("application", [scope.name()]))
             .security(SecurityRequirement::new("bearer", Vec::<String>::new()))
             .refuses(

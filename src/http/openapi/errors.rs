@@ -14,7 +14,7 @@ use utoipa::openapi::{Content, Ref, RefOr, Response, ResponseBuilder, Schema};
 
 use super::super::contracts::{Dialect, Voice};
 use super::super::error::ApiError;
-use super::super::token::OauthError;
+use super::super::oauth::OauthError;
 use super::components::{header, header_of_some};
 
 /// A request id, for examples.

@@ -1,0 +1,85 @@
+//! `POST /oauth/introspect` (RFC 7662): what a token stands for.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde_json::{Value, json};
+
+use super::parameters::Parameters;
+use super::{OauthError, authentication};
+use crate::app::App;
+use crate::domain::Scope;
+use crate::http::auth;
+use crate::oauth::guard::Denied;
+use crate::oauth::introspect::{Introspector, introspect as look_up};
+use crate::storage::access_tokens::LiveToken;
+
+/// Tells a client about its own tokens, and one with the scope `tokens:introspect` about every token. The caller shows who it is as
+/// at the token endpoint, or by a token of its own (section 2.1).
+pub(in crate::http) async fn introspect(
+    app: web::Data<App>,
+    request: HttpRequest,
+    parameters: Parameters,
+) -> Result<HttpResponse, OauthError> {
+    let caller = caller(&app, &request, &parameters).await?;
+    let token = parameters
+        .get("token")
+        .ok_or_else(|| OauthError::malformed("token is missing"))?;
+    let found = look_up(&app.flows.storage, &caller, token, app.flows.clock.now()).await?;
+    let body = match found {
+        Some(live) => active(&live, &app.flows.public_url),
+        // Nothing more: not even whether it was one once, or is somebody else's (section 2.2).
+        None => json!({"active": false}),
+    };
+    Ok(HttpResponse::Ok().json(body))
+}
+
+async fn caller(
+    app: &App,
+    request: &HttpRequest,
+    parameters: &Parameters,
+) -> Result<Introspector, OauthError> {
+    let by_token = auth::standing(request, |standing| {
+        match standing.is_absent() {
+            true => Ok(None),
+            // A user's token speaks for one user, who has no business with tokens.
+            false => match standing.application()? {
+                None => Err(Denied::InsufficientScope(Scope::TokensIntrospect)),
+                Some(live) => Ok(Some(Introspector {
+                    client_id: live.client_id.clone(),
+                    sees_all: live.scopes.contains(Scope::TokensIntrospect),
+                })),
+            },
+        }
+    });
+    if let Some(caller) = by_token.map_err(OauthError::Http)? {
+        return match parameters.get("client_secret").is_some()
+            || parameters.get("client_assertion").is_some()
+        {
+            true => Err(OauthError::malformed(
+                "the client authenticates in two ways",
+            )),
+            false => Ok(caller),
+        };
+    }
+    let authentication = authentication::read(request.headers(), parameters)?;
+    let client = app.authenticate(authentication).await?;
+    Ok(Introspector {
+        sees_all: client.scopes.contains(Scope::TokensIntrospect),
+        client_id: client.id,
+    })
+}
+
+fn active(live: &LiveToken, issuer: &str) -> Value {
+    let subject = live
+        .subject
+        .map_or_else(|| live.client_id.to_string(), |user| user.to_string());
+    json!({
+        "active": true,
+        "iss": issuer,
+        "client_id": live.client_id.as_str(),
+        "sub": subject,
+        "scope": live.scopes.to_string(),
+        "token_type": "Bearer",
+        "iat": live.created_at.timestamp(),
+        "exp": live.expires_at.timestamp(),
+    })
+}

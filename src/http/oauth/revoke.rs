@@ -1,0 +1,26 @@
+//! `POST /oauth/revoke` (RFC 7009): a client ends one of its tokens.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+
+use super::parameters::Parameters;
+use super::{OauthError, authentication};
+use crate::app::App;
+use crate::http::origin;
+use crate::oauth::revoke::revoke as end;
+
+/// Ends a token at once. The answer is the same for one that is unknown, dead, or another client's, which lives on (section 2.2);
+/// `token_type_hint` is only a hint, and there is only one type.
+pub(in crate::http) async fn revoke(
+    app: web::Data<App>,
+    request: HttpRequest,
+    parameters: Parameters,
+) -> Result<HttpResponse, OauthError> {
+    let authentication = authentication::read(request.headers(), &parameters)?;
+    let client = app.authenticate(authentication).await?;
+    let token = parameters
+        .get("token")
+        .ok_or_else(|| OauthError::malformed("token is missing"))?;
+    let (now, origin) = (app.flows.clock.now(), origin::of(&request));
+    end(&app.flows.storage, client.id, token, now, origin).await?;
+    Ok(HttpResponse::Ok().finish())
+}

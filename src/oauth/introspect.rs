@@ -1,0 +1,31 @@
+//! What a token stands for, for whoever may know (RFC 7662).
+
+use crate::domain::{AccessToken, ClientId, Instant, PlainToken};
+use crate::storage::access_tokens::{self, LiveToken};
+use crate::storage::{Storage, StorageError};
+
+/// Who asks.
+#[derive(Debug, Clone)]
+pub struct Introspector {
+    /// The client.
+    pub client_id: ClientId,
+    /// Whether it may know about the tokens of others (`tokens:introspect`).
+    pub sees_all: bool,
+}
+
+/// The token, if it lives and the caller may know. Garbage needs no query.
+pub async fn introspect(
+    storage: &Storage,
+    caller: &Introspector,
+    token: &str,
+    now: Instant,
+) -> Result<Option<LiveToken>, StorageError> {
+    let Some(token) = PlainToken::<AccessToken>::parse(token) else {
+        return Ok(None);
+    };
+    let digest = token.hashed();
+    let live = storage
+        .read(move |c| access_tokens::find_live(c, &digest, now))
+        .await?;
+    Ok(live.filter(|live| caller.sees_all || live.client_id == caller.client_id))
+}
