@@ -121,8 +121,11 @@ pub fn update(c: &mut AnyConnection, client: &Client) -> Result<()> {
     Ok(())
 }
 
-/// Finds a client by its id.
+/// Finds a client by its id. Nobody's holds U+0000, which PostgreSQL cannot even ask for (bar P05).
 pub fn find(c: &mut AnyConnection, id: &ClientId) -> Result<Option<Client>> {
+    if id.as_str().contains('\0') {
+        return Ok(None);
+    }
     let row: Option<Row> = clients::table
         .find(id.as_str())
         .select(Row::as_select())

@@ -18,7 +18,7 @@ use crate::helpers::{APP, Backend, TestApp, TestClient};
 const GRANT: (&str, &str) = ("grant_type", "client_credentials");
 
 /// All that the database holds, octet by octet: on SQLite the file and its WAL; on PostgreSQL the rows.
-async fn stored(app: &TestApp) -> String {
+pub(crate) async fn stored(app: &TestApp) -> String {
     let Some(folder) = app.database.folder() else {
         return rows(app).await;
     };
@@ -29,7 +29,7 @@ async fn stored(app: &TestApp) -> String {
 }
 
 /// Whether these octets are there, as they are or in hexadecimal.
-fn holds(stored: &str, octets: &[u8]) -> bool {
+pub(crate) fn holds(stored: &str, octets: &[u8]) -> bool {
     let hex: String = octets.iter().map(|octet| format!("{octet:02x}")).collect();
     stored.contains(&latin(octets)) || stored.contains(&hex)
 }

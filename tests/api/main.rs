@@ -56,6 +56,7 @@ mod password;
 mod postgres;
 mod race;
 mod recovery;
+mod register;
 mod remind;
 mod reset;
 mod revoke;

@@ -2,9 +2,11 @@
 
 pub mod apply;
 mod change;
+mod registration;
 mod secrets;
 
 pub use change::{ClientChange, Difference};
+pub use registration::{Registered, Registrar, Replacement};
 pub use secrets::{Rotated, Rotation, SecretRef};
 
 use chrono::TimeDelta;
@@ -41,14 +43,14 @@ pub struct NewClient {
     pub jwks: Option<JwkSet>,
     /// Whether it gets only tokens that are bound to a key.
     pub require_dpop: bool,
-    /// The digest of the token that manages its registration; none when an operator does.
-    pub registration: Option<HashedToken<RegistrationToken>>,
     /// The id that it has elsewhere already; a new one is made when absent.
     pub id: Option<ClientId>,
     /// What people call its first secret.
     pub secret_label: Option<SecretLabel>,
     /// The secret that it has elsewhere already; a new one is made when absent.
     pub secret: Option<HashedToken<ClientSecret>>,
+    /// The digest of the token that manages its registration; none when an operator does.
+    pub registration: Option<HashedToken<RegistrationToken>>,
 }
 
 impl NewClient {
@@ -63,10 +65,10 @@ impl NewClient {
             auth_method: AuthMethod::default(),
             jwks: None,
             require_dpop: false,
-            registration: None,
             id: None,
             secret_label: None,
             secret: None,
+            registration: None,
         }
     }
 
@@ -99,6 +101,9 @@ pub enum ClientError {
     /// A secret would be a second way in.
     #[error("an app with private_key_jwt has keys and no secret")]
     HasKeys,
+    /// Its registrar has no such scope to give.
+    #[error("an app cannot get a scope that its registrar does not hold")]
+    TooManyScopes,
     /// The id is taken.
     #[error("there is a client with this id already")]
     Exists,

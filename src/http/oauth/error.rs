@@ -45,15 +45,17 @@ impl From<StorageError> for OauthError {
 
 impl From<ClientError> for OauthError {
     fn from(error: ClientError) -> Self {
-        let malformed = |field| Self::Http(ApiError::field(field, Problem::Malformed));
-        match error {
-            ClientError::NoScope => malformed("scope"),
-            ClientError::NoKeys => Self::Http(ApiError::field("jwks", Problem::Missing)),
-            ClientError::HasKeys => malformed("token_endpoint_auth_method"),
-            ClientError::Exists => malformed("client_id"),
-            ClientError::NoSuchSecret | ClientError::AmbiguousLabel => malformed("client_secret"),
-            ClientError::Storage(error) => Self::Http(error.into()),
-        }
+        let malformed = |name| ApiError::field(name, Problem::Malformed);
+        Self::Http(match error {
+            ClientError::Storage(error) => error.into(),
+            ClientError::NoScope | ClientError::TooManyScopes => malformed("scope"),
+            ClientError::NoSuchSecret => malformed("client_secret"),
+            ClientError::NoKeys => ApiError::field("jwks", Problem::Missing),
+            // Only those who bring an id or a secret along meet these.
+            ClientError::HasKeys | ClientError::Exists | ClientError::AmbiguousLabel => {
+                ApiError::Internal
+            }
+        })
     }
 }
 
