@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 
 use super::Flows;
 use crate::domain::guessing::MEMORY;
-use crate::storage::{StorageError, access_tokens, clients, guesses, mails, reset_tokens};
+use crate::storage::{StorageError, access_tokens, clients, guesses, jtis, mails, reset_tokens};
 
 /// How many rows go in one transaction.
 pub(super) const BATCH: i64 = 500;
@@ -27,6 +27,8 @@ pub struct Purged {
     pub client_secrets: usize,
     /// Addresses whose passwords were guessed at, long ago.
     pub guesses: usize,
+    /// Ids of signed messages that were used.
+    pub spent_ids: usize,
 }
 
 impl Flows {
@@ -50,6 +52,7 @@ impl Flows {
         purged.guesses = self
             .in_batches(move |c| guesses::purge(c, now - MEMORY, BATCH))
             .await?;
+        purged.spent_ids = self.in_batches(move |c| jtis::purge(c, now, BATCH)).await?;
         purged.client_secrets = self
             .storage
             .write(move |c| clients::purge_secrets(c, now))

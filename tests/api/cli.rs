@@ -189,7 +189,7 @@ both! {
         assert_eq!(said(&program, &["migrate"]), "The database is up to date.\n");
         let client = program.json(&["client", "add", "Quotes", "--scope", APP]);
         program.json(&["client", "rotate", client["client_id"].as_str().unwrap(), "--overlap", "0s"]);
-        let purged = json!({"access_tokens": 0, "client_secrets": 1, "guesses": 0, "mails": 0, "reset_tokens": 0});
+        let purged = json!({"access_tokens": 0, "client_secrets": 1, "guesses": 0, "mails": 0, "reset_tokens": 0, "spent_ids": 0});
         assert_eq!(program.json(&["purge"]), purged);
         assert!(said(&program, &["purge"]).starts_with("Deleted 0 access tokens"));
     }

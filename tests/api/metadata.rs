@@ -16,7 +16,11 @@ async fn metadata(app: &TestApp, path: &str, headers: &[(&str, &str)]) -> Reply 
 }
 
 fn words(list: &Value) -> Vec<&str> {
-    list.as_array().unwrap().iter().map(|word| word.as_str().unwrap()).collect()
+    list.as_array()
+        .unwrap()
+        .iter()
+        .map(|word| word.as_str().unwrap())
+        .collect()
 }
 
 both! {
