@@ -13,7 +13,6 @@ pub mod page;
 pub mod password;
 mod prove;
 pub mod purge;
-pub mod registration;
 pub mod remind;
 pub mod reset;
 pub mod sessions;

@@ -39,17 +39,6 @@ both! {
         }
     }
 
-    async fn x03_an_issuer_with_a_path_is_found_where_the_rfc_puts_it(backend: Backend) {
-        let app = TestApp::start_with(backend, |settings| settings.public_url = "https://example.com/auth/unforget".to_owned()).await;
-        let reply = metadata(&app, &format!("{PATH}/auth/unforget"), &[]).await;
-        assert_eq!(reply.json()["issuer"], "https://example.com/auth/unforget");
-        assert_eq!(reply.json()["token_endpoint"], "https://example.com/auth/unforget/oauth/token");
-        assert_eq!(metadata(&app, PATH, &[]).await.text, reply.text);
-        for other in ["/auth", "/auth/unforget/", "/other", "/"] {
-            assert_eq!(metadata(&app, &format!("{PATH}{other}"), &[]).await.status, 404, "{other}");
-        }
-    }
-
     async fn x04_response_types_are_stated_and_empty(app: TestApp) {
         assert_eq!(metadata(&app, PATH, &[]).await.json()["response_types_supported"], json!([]));
     }
@@ -95,6 +84,19 @@ both! {
             let credentials = [("client_id", client.id.as_str()), ("client_secret", &client.secret)];
             let post = app.request("POST", path).form(&[fields.as_slice(), &credentials].concat());
             assert_eq!(Reply::of(post.send().await.unwrap()).await.status, 200, "{path}");
+        }
+    }
+}
+
+both! {
+    async fn x03_an_issuer_with_a_path_is_found_where_the_rfc_puts_it(backend: Backend) {
+        let app = TestApp::start_with(backend, |settings| settings.public_url = "https://example.com/auth/unforget".to_owned()).await;
+        let reply = metadata(&app, &format!("{PATH}/auth/unforget"), &[]).await;
+        assert_eq!(reply.json()["issuer"], "https://example.com/auth/unforget");
+        assert_eq!(reply.json()["token_endpoint"], "https://example.com/auth/unforget/oauth/token");
+        assert_eq!(metadata(&app, PATH, &[]).await.text, reply.text);
+        for other in ["/auth", "/auth/unforget/", "/other", "/"] {
+            assert_eq!(metadata(&app, &format!("{PATH}{other}"), &[]).await.status, 404, "{other}");
         }
     }
 }
