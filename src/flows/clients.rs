@@ -7,8 +7,8 @@ use super::{By, Flows};
 use crate::domain::audit::Act;
 use crate::domain::client::{ClientName, SecretInfo};
 use crate::domain::{
-    AuthMethod, Client, ClientId, ClientSecret, Instant, JwkSet, Locale, PlainToken, ResetUrl,
-    Scopes,
+    AuthMethod, Client, ClientId, ClientSecret, HashedToken, Instant, JwkSet, Locale, PlainToken,
+    RegistrationToken, ResetUrl, Scopes,
 };
 use crate::entropy;
 use crate::storage::{StorageError, access_tokens, audit, clients};
@@ -32,6 +32,8 @@ pub struct NewClient {
     pub jwks: Option<JwkSet>,
     /// Whether it gets only tokens that are bound to a key.
     pub require_dpop: bool,
+    /// The digest of the token that manages its registration; none when an operator does.
+    pub registration: Option<HashedToken<RegistrationToken>>,
 }
 
 impl NewClient {
@@ -46,6 +48,7 @@ impl NewClient {
             auth_method: AuthMethod::default(),
             jwks: None,
             require_dpop: false,
+            registration: None,
         }
     }
 }
@@ -66,6 +69,7 @@ impl Flows {
             auth_method: new.auth_method,
             jwks: new.jwks,
             require_dpop: new.require_dpop,
+            registration: new.registration,
             registered_by: by.client_id().cloned(),
             ..Client::new(id, new.name, new.scopes, now)
         };

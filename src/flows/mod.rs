@@ -13,6 +13,7 @@ pub mod page;
 pub mod password;
 mod prove;
 pub mod purge;
+pub mod registration;
 pub mod remind;
 pub mod reset;
 pub mod sessions;

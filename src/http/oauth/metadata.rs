@@ -20,12 +20,17 @@ pub(in crate::http) async fn metadata_of_issuer(
     app: web::Data<App>,
     path: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
-    let issuer = Url::parse(&app.flows.public_url).map_err(|_| ApiError::Internal)?;
-    let own = issuer.path().trim_matches('/');
-    match !own.is_empty() && path.as_str() == own {
+    match issuer_path(&app.flows.public_url).is_some_and(|own| *path == own) {
         true => Ok(metadata(app).await),
         false => Err(ApiError::NotFound),
     }
+}
+
+/// The issuer's own path, without slashes around it; none when it has none.
+pub(in crate::http) fn issuer_path(issuer: &str) -> Option<String> {
+    let url = Url::parse(issuer).ok()?;
+    let path = url.path().trim_matches('/');
+    (!path.is_empty()).then(|| path.to_owned())
 }
 
 /// The ways in which clients authenticate, everywhere the same.
@@ -47,6 +52,7 @@ pub(in crate::http) async fn metadata(app: web::Data<App>) -> HttpResponse {
         "introspection_endpoint_auth_methods_supported": methods,
         "revocation_endpoint": at("/oauth/revoke"),
         "revocation_endpoint_auth_methods_supported": methods,
+        "registration_endpoint": at("/oauth/register"),
         "grant_types_supported": ["client_credentials"],
         // There is no authorization endpoint; the member is required all the same (section 2, bar X04).
         "response_types_supported": [],
