@@ -1,4 +1,4 @@
-"""Clients whose credentials or keys were made elsewhere."""
+"""Clients whose credentials were made elsewhere."""
 
 import hashlib
 import sqlite3
@@ -31,10 +31,3 @@ def client(service, client_id, secret):
     ])
     return {"client_id": client_id, "client_secret": secret}
 
-
-def client_with_keys(service, client_id, jwks):
-    insert(service, lambda now, id: [
-        ("INSERT INTO clients (id, name, scopes, created_at, auth_method, jwks) VALUES (?, ?, ?, ?, ?, ?)",
-         (client_id, "An app with keys", "password:remind password:reset", now, "private_key_jwt", jwks)),
-    ])
-    return {"client_id": client_id}

@@ -10,6 +10,7 @@ import tempfile
 import time
 import urllib.request
 from pathlib import Path
+from urllib.parse import urlencode
 
 import psycopg
 
@@ -95,6 +96,23 @@ class Service:
     def client(self, scopes="password:remind password:reset", *more):
         """A new app, as an operator registers it."""
         return self.command("client", "add", "An app", "--scope", scopes, *more)
+
+    def admin_token(self, scopes):
+        """An access token that registers clients (RFC 7591), with these scopes for them."""
+        admin = self.client(f"clients:write {scopes}")
+        grant = {"grant_type": "client_credentials", "client_id": admin["client_id"], "client_secret": admin["client_secret"]}
+        return self.post("/oauth/token", urlencode(grant).encode())["access_token"]
+
+    def client_with_keys(self, keys):
+        """A new app that authenticates by one of these public keys, registered over HTTP."""
+        metadata = {"client_name": "An app with keys", "token_endpoint_auth_method": "private_key_jwt", "jwks": {"keys": keys}}
+        token = self.admin_token("password:remind password:reset")
+        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        return self.post("/oauth/register", json.dumps(metadata).encode(), headers)
+
+    def post(self, path, body, headers={}):
+        with urllib.request.urlopen(urllib.request.Request(self.base + path, body, headers), timeout=PATIENCE) as answer:
+            return json.load(answer)
 
     def letters_to(self, address):
         """How many mails have gone to an address."""

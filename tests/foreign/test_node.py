@@ -1,12 +1,9 @@
 """The libraries of Node: each program in node/ is one of them, and each of its scenarios one test."""
 
 import json
-import uuid
 from pathlib import Path
 
 import pytest
-
-import legacy
 
 PROGRAMS = Path(__file__).parent / "node"
 ALGORITHMS = ["ES256", "EdDSA", "RS256", "PS256"]
@@ -40,12 +37,16 @@ def test_o08_o11_refusals_are_understood_by(run, service, library):
     run(library, "refused", client=service.client("password:remind"))
 
 
+@pytest.mark.parametrize("library", ["openid-client", "oauth4webapi"])
+def test_x11_clients_are_registered_by(run, service, library):
+    run(library, "register", token=service.admin_token("password:remind"))
+
+
 @pytest.mark.parametrize("alg", ALGORITHMS)
 @pytest.mark.parametrize("library", ["openid-client", "oauth4webapi"])
 def test_x06_a_key_authenticates(run, node, service, library, alg):
     keys = json.loads(node(PROGRAMS / "key.mjs", alg))
-    registered = legacy.client_with_keys(service, f"keys-{uuid.uuid4()}", json.dumps({"keys": [keys["public"]]}))
-    run(library, "key", alg, client=registered, key=keys["private"])
+    run(library, "key", alg, client=service.client_with_keys([keys["public"]]), key=keys["private"])
 
 
 @pytest.mark.parametrize("alg", ALGORITHMS)

@@ -1,15 +1,11 @@
 """requests-oauth2client: everything from the metadata, keys instead of secrets (RFC 7523), bound tokens (RFC 9449)."""
 
-import json
-import uuid
-
 import pytest
 import requests
 from jwskate import Jwk
 from requests_oauth2client import (ApiClient, ClientSecretBasic, ClientSecretPost, InvalidClient, InvalidScope, OAuth2Client,
                                    OAuth2ClientCredentialsAuth, PrivateKeyJwt)
 
-import legacy
 from conftest import CLIENTS
 
 METADATA = "/.well-known/oauth-authorization-server"
@@ -59,7 +55,7 @@ def test_o08_o11_requests_oauth2client_understands_refusals(service):
 def with_key(service, alg):
     """A client that has registered this key, and its way of authenticating. The audience is the issuer (bar X06)."""
     key = Jwk.generate_for_alg(alg).with_kid_thumbprint()
-    registered = legacy.client_with_keys(service, f"keys-{uuid.uuid4()}", json.dumps({"keys": [dict(key.public_jwk())]}))
+    registered = service.client_with_keys([dict(key.public_jwk())])
     return PrivateKeyJwt(registered["client_id"], key, aud=service.base)
 
 

@@ -67,6 +67,19 @@ await run({
       assert.equal(cause[0].parameters.scope, 'users:read')
     }))
   },
+  async register() {
+    const ask = async (metadata, initialAccessToken) => {
+      const request = oauth.dynamicClientRegistrationRequest(as, metadata, { ...insecure, initialAccessToken })
+      return oauth.processDynamicClientRegistrationResponse(await request)
+    }
+    const quotes = { client_name: 'Quotes', scope: 'password:remind' }
+    const client = await ask(quotes, given('TOKEN'))
+    await sent(await remind((await grant(withSecret(client))).access_token))
+    await assert.rejects(ask({ ...quotes, scope: 'users:write' }, given('TOKEN')), { error: 'invalid_client_metadata', status: 400 })
+    await assert.rejects(ask(quotes, 'garbage'), challenged(({ status, cause }) => {
+      assert.deepEqual([status, cause[0].parameters.error], [401, 'invalid_token'])
+    }))
+  },
   async key() {
     const { client_id } = given('CLIENT')
     const app = [{ client_id }, oauth.PrivateKeyJwt(await privateKey(mode))]

@@ -5,8 +5,8 @@ import * as client from 'openid-client'
 import { base, body, given, json, mode, remindUrl, run, sent } from './common.mjs'
 import { privateKey } from './keys.mjs'
 
-const discover = (id, authentication) =>
-  client.discovery(base, id, undefined, authentication, { algorithm: 'oauth2', execute: [client.allowInsecureRequests] })
+const plain = { algorithm: 'oauth2', execute: [client.allowInsecureRequests] }
+const discover = (id, authentication) => client.discovery(base, id, undefined, authentication, plain)
 const methods = { basic: client.ClientSecretBasic, post: client.ClientSecretPost }
 const withSecret = ({ client_id, client_secret }, method = 'basic') => discover(client_id, methods[method](client_secret))
 const remind = (config, token, options) =>
@@ -44,6 +44,15 @@ await run({
       assert.equal(error.status, 401)
       return true
     })
+  },
+  async register() {
+    const options = { ...plain, initialAccessToken: given('TOKEN') }
+    const config = await client.dynamicClientRegistration(base, { client_name: 'Quotes', scope: 'password:remind' }, undefined, options)
+    const { access_token, scope } = await client.clientCredentialsGrant(config)
+    assert.equal(scope, 'password:remind')
+    await sent(await remind(config, access_token))
+    const greedy = client.dynamicClientRegistration(base, { client_name: 'Quotes', scope: 'users:write' }, undefined, options)
+    await assert.rejects(greedy, { error: 'invalid_client_metadata', status: 400 })
   },
   async key() {
     const { client_id } = given('CLIENT')
