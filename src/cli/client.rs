@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use super::CliError;
 use super::output::{Output, table};
-use crate::domain::client::{ClientName, SecretInfo};
+use crate::domain::client::ClientName;
+use crate::domain::client_secret::SecretInfo;
 use crate::domain::{Client, ClientId, Instant, Locale, ResetUrl, Scopes};
 use crate::flows::clients::NewClient;
 use crate::flows::{By, Flows};
@@ -110,7 +111,10 @@ async fn add(new: NewClient, flows: &Flows, output: &Output) -> Result<(), CliEr
             "an app without a scope could do nothing: give --scope",
         ));
     }
-    let (client, secret) = flows.add_client(By::Operator, new).await?;
+    let (client, secret) = flows
+        .add_client(By::Operator, new)
+        .await
+        .map_err(CliError::refused)?;
     let secret = secret.ok_or_else(|| CliError::refused("the app has no secret"))?;
     let mut shown = value(&client);
     shown["client_secret"] = secret.expose().into();
@@ -132,10 +136,12 @@ async fn rotate(
     flows: &Flows,
     output: &Output,
 ) -> Result<(), CliError> {
-    let (secret, until) = flows
+    let rotated = flows
         .rotate_client(By::Operator, ClientId::new(id), overlap)
-        .await?
+        .await
+        .map_err(CliError::refused)?
         .ok_or_else(|| unknown(id))?;
+    let (secret, until) = (rotated.secret, rotated.old_until);
     let value = json!({"client_id": id, "client_secret": secret.expose(), "old_secrets_expire_at": time(until)});
     let text = || {
         let old = if overlap.is_zero() {

@@ -2,6 +2,7 @@
 
 pub mod audit;
 pub mod client;
+pub mod client_secret;
 pub mod database_url;
 pub mod email;
 pub mod guessing;

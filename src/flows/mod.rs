@@ -13,10 +13,10 @@ pub mod page;
 pub mod password;
 mod prove;
 pub mod purge;
-pub mod registration;
 pub mod remind;
 pub mod reset;
 pub mod sessions;
+mod user_change;
 pub mod users;
 pub mod verify;
 

@@ -4,7 +4,9 @@ use chrono::TimeDelta;
 
 use super::Flows;
 use crate::domain::guessing::MEMORY;
-use crate::storage::{StorageError, access_tokens, clients, guesses, mails, reset_tokens};
+use crate::storage::{
+    StorageError, access_tokens, client_secrets, clients, guesses, mails, reset_tokens,
+};
 
 /// How many rows go in one transaction.
 pub(super) const BATCH: i64 = 500;
@@ -13,6 +15,9 @@ const MAIL_HISTORY: TimeDelta = TimeDelta::days(7);
 /// How long a request for an address that nobody has is kept: longer than the hourly cap needs it, and no longer than that
 /// for data about strangers.
 const SKIPPED_HISTORY: TimeDelta = TimeDelta::hours(24);
+
+/// How long an ended secret stays visible to operators: who used it last, and when, may matter after its end.
+const SECRET_HISTORY: TimeDelta = TimeDelta::days(30);
 
 /// What was deleted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -52,7 +57,7 @@ impl Flows {
             .await?;
         purged.client_secrets = self
             .storage
-            .write(move |c| clients::purge_secrets(c, now))
+            .write(move |c| client_secrets::purge(c, now - SECRET_HISTORY))
             .await?;
         Ok(purged)
     }

@@ -54,6 +54,17 @@ pub fn routes(config: &mut ServiceConfig, app: &App, limits: &Limits) {
     config.service(limits.by_client(post("/oauth/introspect").post(oauth::introspect)));
     config.service(limits.by_client(post("/oauth/revoke").post(oauth::revoke)));
     config.service(limits.by_client(post("/oauth/register").post(oauth::register)));
+    config.service(
+        limits.by_client(
+            resource(
+                "/oauth/register/{client_id}",
+                &["GET", "HEAD", "PUT", "DELETE"],
+            )
+            .route(read().to(oauth::registration::read))
+            .put(oauth::registration::replace)
+            .delete(oauth::registration::delete),
+        ),
+    );
 
     // For each client. What a caller may do is in the handler's signature.
     config.service(limits.by_client(post("/v1/password/remind").post(remind::remind)));

@@ -13,7 +13,7 @@ use unforget::clock::Clock;
 use unforget::config::{MailSettings, Settings};
 use unforget::domain::recovery::RecoveryRules;
 use unforget::domain::{ClientId, DatabaseUrl, EmailAddress, Password, PasswordPolicy};
-use unforget::flows::clients::NewClient;
+use unforget::flows::clients::{ClientChange, NewClient};
 use unforget::flows::users::{NewUser, UserRef};
 use unforget::flows::{By, Flows};
 use unforget::server::{self, Running};
@@ -274,11 +274,23 @@ impl TestApp {
         }
     }
 
+    /// Takes scopes from a client: it keeps these.
+    pub(crate) async fn narrow(&self, client: &TestClient, scopes: &str) {
+        let change = ClientChange {
+            scopes: Some(scopes.parse().unwrap()),
+            ..ClientChange::default()
+        };
+        let changed = self
+            .flows
+            .change_client(By::Operator, client.client_id(), change);
+        assert!(changed.await.unwrap().is_some());
+    }
+
     /// A user with the old password.
     pub(crate) async fn user(&self, email: &str) -> uuid::Uuid {
         let new = NewUser {
             email: EmailAddress::parse(email).unwrap(),
-            password: Some(Password::parse(OLD_PASSWORD).unwrap().into()),
+            password: Some(Ok(Password::parse(OLD_PASSWORD).unwrap().into())),
             password_hash: None,
             locale: None,
             profile: serde_json::Map::new(),

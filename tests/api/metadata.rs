@@ -16,7 +16,11 @@ async fn metadata(app: &TestApp, path: &str, headers: &[(&str, &str)]) -> Reply 
 }
 
 fn words(list: &Value) -> Vec<&str> {
-    list.as_array().unwrap().iter().map(|word| word.as_str().unwrap()).collect()
+    list.as_array()
+        .unwrap()
+        .iter()
+        .map(|word| word.as_str().unwrap())
+        .collect()
 }
 
 both! {
@@ -32,17 +36,6 @@ both! {
         for forged in [("host", "evil.example"), ("x-forwarded-host", "evil.example"), ("forwarded", "host=evil.example"), ("x-forwarded-proto", "http")] {
             let reply = metadata(&app, PATH, &[forged]).await;
             assert_eq!(reply.text, plain.text, "{forged:?}");
-        }
-    }
-
-    async fn x03_an_issuer_with_a_path_is_found_where_the_rfc_puts_it(backend: Backend) {
-        let app = TestApp::start_with(backend, |settings| settings.public_url = "https://example.com/auth/unforget".to_owned()).await;
-        let reply = metadata(&app, &format!("{PATH}/auth/unforget"), &[]).await;
-        assert_eq!(reply.json()["issuer"], "https://example.com/auth/unforget");
-        assert_eq!(reply.json()["token_endpoint"], "https://example.com/auth/unforget/oauth/token");
-        assert_eq!(metadata(&app, PATH, &[]).await.text, reply.text);
-        for other in ["/auth", "/auth/unforget/", "/other", "/"] {
-            assert_eq!(metadata(&app, &format!("{PATH}{other}"), &[]).await.status, 404, "{other}");
         }
     }
 
@@ -91,6 +84,19 @@ both! {
             let credentials = [("client_id", client.id.as_str()), ("client_secret", &client.secret)];
             let post = app.request("POST", path).form(&[fields.as_slice(), &credentials].concat());
             assert_eq!(Reply::of(post.send().await.unwrap()).await.status, 200, "{path}");
+        }
+    }
+}
+
+both! {
+    async fn x03_an_issuer_with_a_path_is_found_where_the_rfc_puts_it(backend: Backend) {
+        let app = TestApp::start_with(backend, |settings| settings.public_url = "https://example.com/auth/unforget".to_owned()).await;
+        let reply = metadata(&app, &format!("{PATH}/auth/unforget"), &[]).await;
+        assert_eq!(reply.json()["issuer"], "https://example.com/auth/unforget");
+        assert_eq!(reply.json()["token_endpoint"], "https://example.com/auth/unforget/oauth/token");
+        assert_eq!(metadata(&app, PATH, &[]).await.text, reply.text);
+        for other in ["/auth", "/auth/unforget/", "/other", "/"] {
+            assert_eq!(metadata(&app, &format!("{PATH}{other}"), &[]).await.status, 404, "{other}");
         }
     }
 }

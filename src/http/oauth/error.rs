@@ -7,6 +7,7 @@ use actix_web::http::header::WWW_AUTHENTICATE;
 use actix_web::{HttpResponse, ResponseError};
 use serde_json::json;
 
+use crate::flows::clients::ClientError;
 use crate::http::error::{ApiError, Problem, REALM};
 use crate::oauth::TokenError;
 use crate::oauth::guard::Denied;
@@ -39,6 +40,22 @@ impl OauthError {
 impl From<StorageError> for OauthError {
     fn from(error: StorageError) -> Self {
         Self::Http(error.into())
+    }
+}
+
+impl From<ClientError> for OauthError {
+    fn from(error: ClientError) -> Self {
+        let malformed = |name| ApiError::field(name, Problem::Malformed);
+        Self::Http(match error {
+            ClientError::Storage(error) => error.into(),
+            ClientError::NoScope | ClientError::TooManyScopes => malformed("scope"),
+            ClientError::NoSuchSecret => malformed("client_secret"),
+            ClientError::NoKeys => ApiError::field("jwks", Problem::Missing),
+            // Only those who bring an id or a secret along meet these.
+            ClientError::HasKeys | ClientError::Exists | ClientError::AmbiguousLabel => {
+                ApiError::Internal
+            }
+        })
     }
 }
 

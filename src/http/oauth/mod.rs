@@ -7,6 +7,7 @@ mod introspect;
 mod metadata;
 mod parameters;
 mod register;
+pub(super) mod registration;
 mod revoke;
 mod token;
 

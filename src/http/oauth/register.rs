@@ -7,7 +7,8 @@ use serde_json::json;
 use super::OauthError;
 use super::client_metadata::{ClientMetadata, describe};
 use crate::app::App;
-use crate::domain::{Scope, Scopes};
+use crate::domain::{PlainToken, RegistrationToken, Scope, Scopes};
+use crate::entropy;
 use crate::http::auth::{Caller, ClientsWrite};
 use crate::http::body::{self, Format};
 use crate::http::error::{ApiError, Problem};
@@ -38,7 +39,9 @@ pub(in crate::http) async fn register(
     if scopes.is_empty() || !scopes.is_within(held) {
         return Err(ApiError::field("scope", Problem::Malformed).into());
     }
-    let new = metadata.into_client(scopes);
+    let registration = PlainToken::<RegistrationToken>::from_random(entropy::bytes());
+    let mut new = metadata.into_client(scopes);
+    new.registration = Some(registration.hashed());
     let registered = app.flows.register_client(caller.actor(), new).await?;
     let client = &registered.client;
     let mut told = describe(client, &app.flows.public_url);
@@ -46,8 +49,10 @@ pub(in crate::http) async fn register(
         told.insert("client_secret".to_owned(), json!(secret.expose()));
         told.insert("client_secret_expires_at".to_owned(), json!(0)); // never
     }
-    let token = registered.registration.expose();
-    told.insert("registration_access_token".to_owned(), json!(token));
+    told.insert(
+        "registration_access_token".to_owned(),
+        json!(registration.expose()),
+    );
     Ok(HttpResponse::Created()
         .insert_header((LOCATION, format!("/oauth/register/{}", client.id)))
         .json(told))

@@ -1,7 +1,8 @@
 //! Application tokens, described.
 
 use serde_json::json;
-use utoipa::openapi::path::HttpMethod::{Get, Post};
+use utoipa::openapi::ResponseBuilder;
+use utoipa::openapi::path::HttpMethod::{Delete, Get, Post, Put};
 use utoipa::openapi::schema::{KnownFormat, Type};
 use utoipa::openapi::security::SecurityRequirement;
 
@@ -17,7 +18,9 @@ use crate::oauth::guard::Denied;
 
 /// The OAuth2 endpoints.
 pub(super) fn calls(facts: &Facts) -> Vec<Call> {
-    let mut calls = vec![token(), introspect(), revoke(), register(), metadata()];
+    let mut calls = vec![token(), introspect(), revoke(), register()];
+    calls.extend(registration());
+    calls.push(metadata());
     calls.extend(facts.issuer_path.as_deref().map(metadata_of_issuer));
     calls
 }
@@ -241,6 +244,42 @@ fn register() -> Call {
         .admits(Scope::ClientsWrite)
         .takes_json(&client_metadata())
         .answers(201, "It is registered.", object(registered()))
+}
+
+fn registration() -> [Call; 3] {
+    let managed = |call: Call| {
+        let id = text("client_id", "The client.", "uf_cl_7kQ2mXw9");
+        let call = call.tag(OAUTH).family(Family::Oauth).in_path(id);
+        let call = call.admits(Scope::ClientsWrite);
+        call.security(SecurityRequirement::new(
+            "registration",
+            Vec::<String>::new(),
+        ))
+    };
+    let path = "/oauth/register/{client_id}";
+    let mut stated = vec![
+        text("client_id", "The same as in the path.", "uf_cl_7kQ2mXw9"),
+        text(
+            "client_secret",
+            "If it is stated, it must be one of the client's.",
+            "uf_cs_...",
+        )
+        .omissible()
+        .without_example(),
+    ];
+    stated.extend(client_metadata());
+    [
+        managed(call(Get, path, "readRegistration", "Read a registration"))
+            .about("RFC 7592. By the registration access token, or by the token of the client that registered this one.")
+            .answers(200, "What is registered.", object(registered())),
+        managed(call(Put, path, "replaceRegistration", "Replace a registration"))
+            .about("RFC 7592. What is not stated is as by default, but for the scopes, which stay. None can be added that the registrar does not hold.")
+            .takes_json(&stated)
+            .answers(200, "What is registered now.", object(registered())),
+        managed(call(Delete, path, "deleteRegistration", "End a registration"))
+            .about("RFC 7592. Ends the client with its secrets and tokens.")
+            .success(204, ResponseBuilder::new().description("It has ended.")),
+    ]
 }
 
 fn metadata_shape() -> Shape {
