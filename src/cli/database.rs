@@ -25,7 +25,7 @@ pub(super) async fn purge(flows: &Flows, output: &Output) -> Result<(), CliError
         "mails": purged.mails,
         "client_secrets": purged.client_secrets,
         "guesses": purged.guesses,
-        "jtis": purged.jtis,
+        "spent_ids": purged.spent_ids,
         "audit": purged.audit,
     });
     let text = || {

@@ -67,7 +67,8 @@ async fn demo_data(
     let mut client = NewClient::new(name, Scopes::all());
     let link = "http://localhost:3000/reset?token={token}&email={email}";
     client.reset_url = Some(link.parse().map_err(CliError::refused)?);
-    let (client, secret) = flows.add_client(By::Operator, client).await?;
+    let added = flows.add_client(By::Operator, client).await;
+    let (client, secret) = added.map_err(CliError::refused)?;
     let secret = secret.ok_or_else(|| CliError::refused("the demo app has no secret"))?;
     Ok((client, secret))
 }
@@ -77,7 +78,8 @@ async fn page_client(flows: &Flows) -> Result<ClientId, CliError> {
     let name = "Demo accounts".parse().map_err(CliError::refused)?;
     let scopes = "password:remind password:reset".parse();
     let client = NewClient::new(name, scopes.map_err(CliError::refused)?);
-    Ok(flows.add_client(By::Operator, client).await?.0.id)
+    let added = flows.add_client(By::Operator, client).await;
+    Ok(added.map_err(CliError::refused)?.0.id)
 }
 
 fn guide(address: SocketAddr, client: &Client, secret: &str) -> String {

@@ -17,7 +17,7 @@ impl ClientId {
         Self(text)
     }
 
-    /// An id that a caller, an operator or storage states; unknown ones are found out by the look-up.
+    /// An id that a caller or storage states; unknown ones are found out by the look-up.
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
@@ -25,6 +25,44 @@ impl ClientId {
     /// The id's text.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+/// Not usable as the id of a new client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum MalformedId {
+    /// Some library would encode it in a way of its own, or it would not fit into a path.
+    #[error(
+        "a client's id has 1 to 100 letters, digits and -._~ and begins with a letter or digit"
+    )]
+    Unusual,
+    /// It could be taken for a user's (bar O21).
+    #[error("a client's id cannot be a UUID: users have those")]
+    Uuid,
+    /// It looks like a secret of ours.
+    #[error("what begins with uf_ is ours; a client's id may begin with uf_cl_")]
+    Ours,
+}
+
+impl std::str::FromStr for ClientId {
+    type Err = MalformedId;
+
+    /// An id that an operator brings along for a new client: of the characters that RFC 6749 appendix A.1 allows, those that
+    /// no library changes in a header, a form or a path (RFC 3986 section 2.3).
+    fn from_str(text: &str) -> Result<Self, MalformedId> {
+        let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
+        let begins_well = text.starts_with(|c: char| c.is_ascii_alphanumeric());
+        if !begins_well || text.len() > 100 || !text.bytes().all(plain) {
+            return Err(MalformedId::Unusual);
+        }
+        if uuid::Uuid::parse_str(text).is_ok() {
+            return Err(MalformedId::Uuid);
+        }
+        let kind = text.to_ascii_lowercase();
+        if kind.starts_with("uf_") && !text.starts_with("uf_cl_") {
+            return Err(MalformedId::Ours);
+        }
+        Ok(Self(text.to_owned()))
     }
 }
 
@@ -158,21 +196,4 @@ impl std::str::FromStr for ClientName {
         }
         Ok(Self(text.to_owned()))
     }
-}
-
-/// One of a client's secrets, as far as it may be shown.
-#[derive(Debug, Clone)]
-pub struct SecretInfo {
-    /// Its id, for people to point at.
-    pub id: uuid::Uuid,
-    /// What people call it.
-    pub label: Option<String>,
-    /// When it was made.
-    pub created_at: Instant,
-    /// When it begins to work; at once when absent.
-    pub not_before: Option<Instant>,
-    /// When it was used last, to the minute; never when absent.
-    pub last_used_at: Option<Instant>,
-    /// When it stops working; never when absent.
-    pub expires_at: Option<Instant>,
 }

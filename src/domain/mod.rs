@@ -3,10 +3,12 @@
 pub mod address_form;
 pub mod audit;
 pub mod client;
+pub mod client_secret;
 pub mod database_url;
 pub mod email;
 pub mod guessing;
 pub mod json;
+pub mod jwk;
 pub mod jwks;
 pub mod locale;
 pub mod mail;

@@ -5,7 +5,7 @@ use chrono::TimeDelta;
 use super::Flows;
 use crate::domain::guessing::MEMORY;
 use crate::storage::{
-    StorageError, access_tokens, audit, clients, guesses, jtis, mails, reset_tokens,
+    StorageError, access_tokens, audit, client_secrets, clients, guesses, jtis, mails, reset_tokens,
 };
 
 /// How many rows go in one transaction.
@@ -15,6 +15,9 @@ const MAIL_HISTORY: TimeDelta = TimeDelta::days(7);
 /// How long a request for an address that nobody has is kept: longer than the hourly cap needs it, and no longer than that
 /// for data about strangers.
 const SKIPPED_HISTORY: TimeDelta = TimeDelta::hours(24);
+
+/// How long an ended secret stays visible to operators: who used it last, and when, may matter after its end.
+const SECRET_HISTORY: TimeDelta = TimeDelta::days(30);
 
 /// What was deleted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -29,8 +32,8 @@ pub struct Purged {
     pub client_secrets: usize,
     /// Addresses whose passwords were guessed at, long ago.
     pub guesses: usize,
-    /// Ids of signed messages that would be refused for their age by now.
-    pub jtis: usize,
+    /// Ids of signed messages that were used.
+    pub spent_ids: usize,
     /// Entries of the audit that were kept long enough.
     pub audit: usize,
 }
@@ -56,11 +59,11 @@ impl Flows {
         purged.guesses = self
             .in_batches(move |c| guesses::purge(c, now - MEMORY, BATCH))
             .await?;
+        purged.spent_ids = self.in_batches(move |c| jtis::purge(c, now, BATCH)).await?;
         purged.client_secrets = self
             .storage
-            .write(move |c| clients::purge_secrets(c, now))
+            .write(move |c| client_secrets::purge(c, now - SECRET_HISTORY))
             .await?;
-        purged.jtis = self.in_batches(move |c| jtis::purge(c, now, BATCH)).await?;
         if let Some(before) = self
             .audit_retention
             .and_then(|kept| now.checked_sub_signed(kept))

@@ -15,7 +15,7 @@ use super::error::ApiError;
 use super::origin;
 use crate::app::App;
 use crate::domain::audit::Origin;
-use crate::domain::{ClientId, PlainToken, Scope};
+use crate::domain::{ClientId, PlainToken, Scope, Scopes};
 use crate::flows::Actor;
 use crate::oauth::guard::{Bearer, Denied, Standing};
 use crate::storage::access_tokens::LiveToken;
@@ -95,6 +95,7 @@ macro_rules! needs {
 
 needs! {
     PasswordRemind, PasswordReset, PasswordChange, PasswordVerify, SessionsCreate, UsersRead, UsersWrite, UsersResetPassword,
+    ClientsWrite,
 }
 
 /// A caller whose token carries the scope `S`. Having it in its arguments is a handler's policy; a route without is public.
@@ -108,6 +109,11 @@ impl<S> Caller<S> {
     /// On whose behalf the flow runs.
     pub(super) fn actor(&self) -> Actor {
         actor(&self.token, self.origin.clone())
+    }
+
+    /// Every scope that the token carries.
+    pub(super) fn scopes(&self) -> Scopes {
+        self.token.scopes
     }
 }
 

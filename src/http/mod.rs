@@ -53,6 +53,18 @@ pub fn routes(config: &mut ServiceConfig, app: &App, limits: &Limits) {
     // For each client, once it has shown a token; for each address before.
     config.service(limits.by_client(post("/oauth/introspect").post(oauth::introspect)));
     config.service(limits.by_client(post("/oauth/revoke").post(oauth::revoke)));
+    config.service(limits.by_client(post("/oauth/register").post(oauth::register)));
+    config.service(
+        limits.by_client(
+            resource(
+                "/oauth/register/{client_id}",
+                &["GET", "HEAD", "PUT", "DELETE"],
+            )
+            .route(read().to(oauth::registration::read))
+            .put(oauth::registration::replace)
+            .delete(oauth::registration::delete),
+        ),
+    );
 
     // For each client. What a caller may do is in the handler's signature.
     config.service(limits.by_client(post("/v1/password/remind").post(remind::remind)));
@@ -120,7 +132,10 @@ pub fn routes(config: &mut ServiceConfig, app: &App, limits: &Limits) {
 
     // Unlimited: for whoever wants to call.
     config.service(get(oauth::METADATA).route(read().to(oauth::metadata)));
-    config.service(get(oauth::METADATA_OF_ISSUER).route(read().to(oauth::metadata_of_issuer)));
+    if oauth::issuer_path(&app.flows.public_url).is_some() {
+        let at = get(oauth::METADATA_OF_ISSUER);
+        config.service(at.route(read().to(oauth::metadata_of_issuer)));
+    }
     config.service(get("/openapi.json").route(read().to(openapi::document)));
     config.service(get("/docs").route(read().to(docs::page)));
     config.service(get("/docs/{file}").route(read().to(docs::file)));

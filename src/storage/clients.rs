@@ -1,17 +1,15 @@
-//! OAuth2 clients and their secrets.
+//! OAuth2 clients.
 
 use chrono::TimeDelta;
 use diesel::prelude::*;
-use uuid::Uuid;
 
 use super::AnyConnection;
-use super::columns::{At, Id};
+use super::columns::At;
 use super::connection::directly;
 use super::error::{Result, StorageError};
 use super::schema::{client_secrets, clients};
-use crate::domain::client::SecretInfo;
 use crate::domain::{
-    Client, ClientId, ClientSecret, HashedToken, Instant, JwkSet, ResetUrl, Scopes,
+    AuthMethod, Client, ClientId, ClientSecret, HashedToken, Instant, JwkSet, ResetUrl, Scopes,
 };
 
 #[derive(Queryable, Selectable, Insertable)]
@@ -99,8 +97,35 @@ pub fn insert(c: &mut AnyConnection, client: &Client) -> Result<()> {
     Ok(())
 }
 
-/// Finds a client by its id.
+/// Lets nobody else add or change a client until this transaction ends: what is true of all of them stays true. Tokens are
+/// issued meanwhile.
+pub fn lock(c: &mut AnyConnection) -> Result<()> {
+    c.serialise_on("clients")
+}
+
+/// Sets what is stated about a client.
+pub fn update(c: &mut AnyConnection, client: &Client) -> Result<()> {
+    let row = Row::from(client);
+    diesel::update(clients::table.find(client.id.as_str()))
+        .set((
+            clients::name.eq(row.name),
+            clients::scopes.eq(row.scopes),
+            clients::reset_url.eq(row.reset_url),
+            clients::locale.eq(row.locale),
+            clients::token_lifetime.eq(row.token_lifetime),
+            clients::auth_method.eq(row.auth_method),
+            clients::jwks.eq(row.jwks),
+            clients::require_dpop.eq(row.require_dpop),
+        ))
+        .execute(c)?;
+    Ok(())
+}
+
+/// Finds a client by its id. Nobody's holds U+0000, which PostgreSQL cannot even ask for (bar P05).
 pub fn find(c: &mut AnyConnection, id: &ClientId) -> Result<Option<Client>> {
+    if id.as_str().contains('\0') {
+        return Ok(None);
+    }
     let row: Option<Row> = clients::table
         .find(id.as_str())
         .select(Row::as_select())
@@ -110,7 +135,7 @@ pub fn find(c: &mut AnyConnection, id: &ClientId) -> Result<Option<Client>> {
 }
 
 /// Finds an enabled client by its id and one of its live secrets: one look-up, whatever the number of secrets, and the same
-/// for an unknown client as for a wrong secret (bar O09).
+/// for an unknown client as for a wrong secret (bar O09). One that signs has no use for a secret that it had before.
 pub fn authenticate(
     c: &mut AnyConnection,
     id: &ClientId,
@@ -131,7 +156,8 @@ pub fn authenticate(
                 .is_null()
                 .or(client_secrets::not_before.le(At(now))),
         )
-        .filter(clients::disabled_at.is_null());
+        .filter(clients::disabled_at.is_null())
+        .filter(clients::auth_method.ne(AuthMethod::PrivateKeyJwt.name()));
     let row = directly!(c, query.select(Row::as_select()).get_result(c)).optional()?;
     row.map(Client::try_from).transpose()
 }
@@ -156,74 +182,4 @@ pub fn set_disabled(c: &mut AnyConnection, id: &ClientId, at: Option<Instant>) -
 /// Deletes a client with its secrets and tokens. Says whether there was such a client.
 pub fn delete(c: &mut AnyConnection, id: &ClientId) -> Result<bool> {
     Ok(diesel::delete(clients::table.find(id.as_str())).execute(c)? == 1)
-}
-
-/// Stores a further secret of a client.
-pub fn add_secret(
-    c: &mut AnyConnection,
-    id: Uuid,
-    client: &ClientId,
-    secret: &HashedToken<ClientSecret>,
-    now: Instant,
-) -> Result<()> {
-    diesel::insert_into(client_secrets::table)
-        .values((
-            client_secrets::id.eq(Id(id)),
-            client_secrets::client_id.eq(client.as_str()),
-            client_secrets::digest.eq(secret.as_bytes()),
-            client_secrets::created_at.eq(At(now)),
-        ))
-        .execute(c)?;
-    Ok(())
-}
-
-/// Lets the secrets that have no earlier end, end at `at`.
-pub fn expire_secrets(c: &mut AnyConnection, client: &ClientId, at: Instant) -> Result<()> {
-    diesel::update(client_secrets::table)
-        .filter(client_secrets::client_id.eq(client.as_str()))
-        .filter(
-            client_secrets::expires_at
-                .is_null()
-                .or(client_secrets::expires_at.gt(At(at))),
-        )
-        .set(client_secrets::expires_at.eq(At(at)))
-        .execute(c)?;
-    Ok(())
-}
-
-#[derive(Queryable, Selectable)]
-#[diesel(table_name = client_secrets)]
-struct SecretRow {
-    id: Id,
-    label: Option<String>,
-    created_at: At,
-    not_before: Option<At>,
-    last_used_at: Option<At>,
-    expires_at: Option<At>,
-}
-
-/// A client's secrets, newest first, as far as they may be shown.
-pub fn secrets(c: &mut AnyConnection, client: &ClientId) -> Result<Vec<SecretInfo>> {
-    let rows: Vec<SecretRow> = client_secrets::table
-        .filter(client_secrets::client_id.eq(client.as_str()))
-        .order((client_secrets::created_at.desc(), client_secrets::id.desc()))
-        .select(SecretRow::as_select())
-        .load(c)?;
-    let info = |row: SecretRow| SecretInfo {
-        id: row.id.0,
-        label: row.label,
-        created_at: row.created_at.0,
-        not_before: row.not_before.map(Instant::from),
-        last_used_at: row.last_used_at.map(Instant::from),
-        expires_at: row.expires_at.map(Instant::from),
-    };
-    Ok(rows.into_iter().map(info).collect())
-}
-
-/// Deletes the secrets that have ended.
-pub fn purge_secrets(c: &mut AnyConnection, now: Instant) -> Result<usize> {
-    Ok(
-        diesel::delete(client_secrets::table.filter(client_secrets::expires_at.le(At(now))))
-            .execute(c)?,
-    )
 }

@@ -2,6 +2,7 @@
 
 pub mod access_tokens;
 pub mod audit;
+pub mod client_secrets;
 pub mod clients;
 mod columns;
 mod connection;

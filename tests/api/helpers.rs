@@ -13,7 +13,7 @@ use unforget::clock::Clock;
 use unforget::config::{AuditSettings, MailSettings, Settings};
 use unforget::domain::recovery::RecoveryRules;
 use unforget::domain::{ClientId, DatabaseUrl, EmailAddress, Password, PasswordPolicy};
-use unforget::flows::clients::NewClient;
+use unforget::flows::clients::{ClientChange, NewClient};
 use unforget::flows::users::{NewUser, UserRef};
 use unforget::flows::{By, Flows};
 use unforget::server::{self, Running};
@@ -273,6 +273,18 @@ impl TestApp {
             id: client.id.to_string(),
             secret: secret.map_or_else(String::new, |secret| secret.expose().to_owned()),
         }
+    }
+
+    /// Takes scopes from a client: it keeps these.
+    pub(crate) async fn narrow(&self, client: &TestClient, scopes: &str) {
+        let change = ClientChange {
+            scopes: Some(scopes.parse().unwrap()),
+            ..ClientChange::default()
+        };
+        let changed = self
+            .flows
+            .change_client(By::Operator, client.client_id(), change);
+        assert!(changed.await.unwrap().is_some());
     }
 
     /// A user with the old password.

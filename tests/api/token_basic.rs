@@ -4,9 +4,9 @@
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE};
 use reqwest::header::{AUTHORIZATION, HeaderValue};
-use unforget::domain::{Client, ClientId, HashedToken};
-use unforget::entropy;
-use unforget::storage::{StorageError, clients};
+use unforget::domain::{ClientId, HashedToken};
+use unforget::flows::By;
+use unforget::flows::clients::NewClient;
 
 use crate::both;
 use crate::helpers::{APP, Backend, Reply, TestApp};
@@ -28,17 +28,14 @@ fn basic(user_pass: impl AsRef<[u8]>) -> String {
 }
 
 /// A client whose id and secret were chosen elsewhere, as those that an operator brings along.
-async fn foreign_client(app: &TestApp, id: &str, secret: &str) {
-    let now = app.clock.now();
+pub(crate) async fn foreign_client(app: &TestApp, id: &str, secret: &str) {
     let (name, scopes) = ("An older service".parse().unwrap(), APP.parse().unwrap());
-    let client = Client::new(ClientId::new(id), name, scopes, now);
-    let digest = HashedToken::of(secret);
-    let stored = app.flows.storage.write(move |c| {
-        clients::insert(c, &client)?;
-        clients::add_secret(c, entropy::id(now), &client.id, &digest, now)?;
-        Ok::<_, StorageError>(())
-    });
-    stored.await.unwrap();
+    let new = NewClient {
+        id: Some(ClientId::new(id)),
+        secret: Some(HashedToken::of(secret)),
+        ..NewClient::new(name, scopes)
+    };
+    app.flows.add_client(By::Operator, new).await.unwrap();
 }
 
 both! {

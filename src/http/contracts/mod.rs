@@ -9,16 +9,17 @@ pub(super) mod unleash;
 
 use std::time::Duration;
 
-use actix_web::HttpResponse;
 use actix_web::dev::RequestHead;
 use actix_web::http::header::{
     ACCEPT_LANGUAGE, CONTENT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, WWW_AUTHENTICATE,
 };
 use actix_web::http::{ConnectionType, StatusCode, Version};
+use actix_web::{HttpResponse, ResponseError};
 use chrono::TimeDelta;
 
 use super::error::{ApiError, REALM};
 use super::language;
+use super::oauth::OauthError;
 use crate::app::App;
 use crate::domain::Instant;
 use crate::texts::Language;
@@ -31,6 +32,8 @@ const JSON_UTF8: &str = "application/json; charset=utf-8";
 pub(super) enum Dialect {
     /// Our own, which is also that of the Teen Quotes contract.
     Native,
+    /// RFC 6749.
+    Oauth,
     /// The Unleash contract.
     Unleash,
     /// The OCARIoT contract.
@@ -47,6 +50,7 @@ impl Dialect {
         match path {
             swift::PATH => Self::Swift,
             interslice::PATH => Self::Interslice,
+            _ if path.starts_with("/oauth/") => Self::Oauth,
             _ if unleash::has(path) => Self::Unleash,
             _ if ocariot::has(path) => Self::Ocariot,
             _ => Self::Native,
@@ -112,6 +116,7 @@ impl Voice {
             Dialect::Native => {
                 error.render(self.language(Language::default()), Some(&self.request_id))
             }
+            Dialect::Oauth => OauthError::from(error.clone()).error_response(),
             Dialect::Unleash => unleash::render(error, self),
             Dialect::Ocariot => ocariot::render(error),
             Dialect::Swift => swift::render(error, self),
@@ -138,7 +143,7 @@ impl Voice {
         match self.dialect {
             Dialect::Swift => swift::dress(headers, self, refilled),
             Dialect::Interslice => interslice::dress(headers, elapsed),
-            Dialect::Native | Dialect::Unleash | Dialect::Ocariot => {}
+            Dialect::Native | Dialect::Oauth | Dialect::Unleash | Dialect::Ocariot => {}
         }
     }
 

@@ -1,12 +1,16 @@
 //! What the OAuth2 endpoints answer when they refuse (RFC 6749 section 5.2).
 
+use std::borrow::Cow;
+
 use actix_web::http::StatusCode;
-use actix_web::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::http::header::WWW_AUTHENTICATE;
 use actix_web::{HttpResponse, ResponseError};
 use serde_json::json;
 
-use crate::http::error::{self, ApiError, REALM};
+use crate::flows::clients::ClientError;
+use crate::http::error::{ApiError, Problem, REALM};
 use crate::oauth::TokenError;
+use crate::oauth::guard::Denied;
 use crate::storage::StorageError;
 
 /// An error of the OAuth endpoints (RFC 6749 section 5.2). Descriptions are constants of printable ASCII and never echo the
@@ -36,6 +40,22 @@ impl OauthError {
 impl From<StorageError> for OauthError {
     fn from(error: StorageError) -> Self {
         Self::Http(error.into())
+    }
+}
+
+impl From<ClientError> for OauthError {
+    fn from(error: ClientError) -> Self {
+        let malformed = |name| ApiError::field(name, Problem::Malformed);
+        Self::Http(match error {
+            ClientError::Storage(error) => error.into(),
+            ClientError::NoScope | ClientError::TooManyScopes => malformed("scope"),
+            ClientError::NoSuchSecret => malformed("client_secret"),
+            ClientError::NoKeys => ApiError::field("jwks", Problem::Missing),
+            // Only those who bring an id or a secret along meet these.
+            ClientError::HasKeys | ClientError::Exists | ClientError::AmbiguousLabel => {
+                ApiError::Internal
+            }
+        })
     }
 }
 
@@ -71,38 +91,73 @@ impl ResponseError for OauthError {
     }
 
     fn error_response(&self) -> HttpResponse {
-        let (code, description) = match self {
-            Self::Refused { code, description } => (*code, *description),
-            Self::Http(ApiError::Unavailable) => (
+        let (code, description) = self.words();
+        let mut response = match self {
+            // With the headers that go with it: a challenge, `Allow`, `Retry-After`.
+            Self::Http(error) => error.respond(self.status_code()),
+            Self::Refused { .. } => HttpResponse::build(self.status_code()),
+        };
+        if let Self::Refused {
+            code: "invalid_client",
+            ..
+        } = self
+        {
+            let basic = format!("Basic realm=\"{REALM}\", charset=\"UTF-8\"");
+            response.insert_header((WWW_AUTHENTICATE, basic));
+        }
+        response.json(json!({"error": code, "error_description": description}))
+    }
+}
+
+impl OauthError {
+    /// `error` and `error_description`
+    fn words(&self) -> (&'static str, Cow<'static, str>) {
+        let error = match self {
+            Self::Refused { code, description } => return (code, (*description).into()),
+            Self::Http(error) => error,
+        };
+        let (code, description) = match error {
+            ApiError::Unavailable => (
                 "temporarily_unavailable",
                 "the service is busy, come back later",
             ),
-            Self::Http(ApiError::TooMany(_)) => (
+            ApiError::TooMany(_) => (
                 "temporarily_unavailable",
                 "too many requests, come back later",
             ),
-            Self::Http(ApiError::Internal) => ("server_error", "something went wrong on our side"),
-            Self::Http(_) => (
+            ApiError::Internal => ("server_error", "something went wrong on our side"),
+            // RFC 7591 section 3.2.2. The names are ours.
+            ApiError::InvalidField(name, problem) => {
+                let what = match problem {
+                    Problem::Missing => "is missing",
+                    Problem::Repeated => "is there more than once",
+                    Problem::WrongType => "has the wrong type",
+                    Problem::Empty => "is empty",
+                    Problem::Malformed => "cannot be used",
+                };
+                return ("invalid_client_metadata", format!("{name} {what}").into());
+            }
+            ApiError::NotFound => ("not_found", "there is nothing here"),
+            ApiError::MethodNotAllowed(_) => ("invalid_request", "the method is not allowed here"),
+            ApiError::UnsupportedMediaType => {
+                ("invalid_request", "the content type is not known here")
+            }
+            // RFC 6750 section 3.1; without credentials it would have no code in the challenge, but a body says something.
+            ApiError::Denied(Denied::InsufficientScope(_)) => {
+                ("insufficient_scope", "the access token has not the scope")
+            }
+            ApiError::Denied(Denied::InvalidToken) => (
+                "invalid_token",
+                "the access token is unknown, expired or revoked",
+            ),
+            ApiError::Denied(Denied::NoCredentials) => {
+                ("invalid_client", "an access token is needed")
+            }
+            _ => (
                 "invalid_request",
-                "the body is too large, broken, or took too long to arrive",
+                "the request is too large, broken, or took too long to arrive",
             ),
         };
-        let mut response = HttpResponse::build(self.status_code());
-        match self.status_code() {
-            StatusCode::UNAUTHORIZED => {
-                response.insert_header((
-                    WWW_AUTHENTICATE,
-                    format!("Basic realm=\"{REALM}\", charset=\"UTF-8\""),
-                ));
-            }
-            StatusCode::SERVICE_UNAVAILABLE => {
-                response.insert_header((RETRY_AFTER, "1"));
-            }
-            _ => {}
-        }
-        if let Self::Http(ApiError::TooMany(wait)) = self {
-            response.insert_header((RETRY_AFTER, error::seconds(*wait)));
-        }
-        response.json(json!({"error": code, "error_description": description}))
+        (code, description.into())
     }
 }

@@ -5,6 +5,7 @@ use serde_json::json;
 use url::Url;
 
 use crate::app::App;
+use crate::domain::jwk::SigningAlgorithm;
 use crate::domain::{AuthMethod, Scopes};
 use crate::http::error::ApiError;
 
@@ -20,18 +21,22 @@ pub(in crate::http) async fn metadata_of_issuer(
     app: web::Data<App>,
     path: web::Path<String>,
 ) -> Result<HttpResponse, ApiError> {
-    let issuer = Url::parse(&app.flows.public_url).map_err(|_| ApiError::Internal)?;
-    let own = issuer.path().trim_matches('/');
-    match !own.is_empty() && path.as_str() == own {
+    match issuer_path(&app.flows.public_url).is_some_and(|own| *path == own) {
         true => Ok(metadata(app).await),
         false => Err(ApiError::NotFound),
     }
 }
 
+/// The issuer's own path, without slashes around it; none when it has none.
+pub(in crate::http) fn issuer_path(issuer: &str) -> Option<String> {
+    let url = Url::parse(issuer).ok()?;
+    let path = url.path().trim_matches('/');
+    (!path.is_empty()).then(|| path.to_owned())
+}
+
 /// The ways in which clients authenticate, everywhere the same.
 pub(super) fn auth_methods() -> Vec<&'static str> {
-    let offered = [AuthMethod::ClientSecretBasic, AuthMethod::ClientSecretPost];
-    offered.map(AuthMethod::name).to_vec()
+    AuthMethod::ALL.map(AuthMethod::name).to_vec()
 }
 
 /// Tells it. Everything is from configuration and nothing from the request (bar X03); only what works is listed (bar O22).
@@ -43,10 +48,14 @@ pub(in crate::http) async fn metadata(app: web::Data<App>) -> HttpResponse {
         "issuer": issuer,
         "token_endpoint": at("/oauth/token"),
         "token_endpoint_auth_methods_supported": methods,
+        "token_endpoint_auth_signing_alg_values_supported": SigningAlgorithm::NAMES,
         "introspection_endpoint": at("/oauth/introspect"),
         "introspection_endpoint_auth_methods_supported": methods,
+        "introspection_endpoint_auth_signing_alg_values_supported": SigningAlgorithm::NAMES,
         "revocation_endpoint": at("/oauth/revoke"),
         "revocation_endpoint_auth_methods_supported": methods,
+        "revocation_endpoint_auth_signing_alg_values_supported": SigningAlgorithm::NAMES,
+        "registration_endpoint": at("/oauth/register"),
         "grant_types_supported": ["client_credentials"],
         // There is no authorization endpoint; the member is required all the same (section 2, bar X04).
         "response_types_supported": [],

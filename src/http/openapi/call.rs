@@ -93,8 +93,12 @@ impl Call {
 
     /// It needs an application's token with this scope, speaks the caller's language, and is counted.
     pub(super) fn needs(self, scope: Scope) -> Self {
-        self.speaks()
-            .limited()
+        self.speaks().admits(scope)
+    }
+
+    /// It needs an application's token with this scope, and is counted.
+    pub(super) fn admits(self, scope: Scope) -> Self {
+        self.limited()
             .security(SecurityRequirement::new("application", [scope.name()]))
             .security(SecurityRequirement::new("bearer", Vec::<String>::new()))
             .refuses(

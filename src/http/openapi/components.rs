@@ -105,6 +105,12 @@ pub(super) fn components(public_url: &str, shared: BTreeMap<String, Response>) -
     let client = HttpBuilder::new()
         .scheme(HttpAuthScheme::Basic)
         .description(Some(format!("A client's id and secret, each form-encoded (RFC 6749 section 2.3.1), in the realm {REALM}.")));
+    let registration = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .bearer_format("uf_rg_...")
+        .description(Some(
+            "The token that came with a registration (RFC 7592 section 1.2).",
+        ));
     let user = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)
         .bearer_format("uf_at_...")
@@ -121,6 +127,7 @@ pub(super) fn components(public_url: &str, shared: BTreeMap<String, Response>) -
         .security_scheme("application", SecurityScheme::OAuth2(application))
         .security_scheme("bearer", SecurityScheme::Http(bearer.build()))
         .security_scheme("client", SecurityScheme::Http(client.build()))
+        .security_scheme("registration", SecurityScheme::Http(registration.build()))
         .security_scheme("user", SecurityScheme::Http(user.build()))
         .parameter("AcceptLanguage", parameter(language, ParameterIn::Header));
     for (name, kind, always, about) in &HEADERS {

@@ -26,6 +26,7 @@ use utoipa::openapi::{
 };
 
 use super::error::ApiError;
+use super::oauth::issuer_path;
 use super::table::Table;
 use crate::app::App;
 use call::Call;
@@ -77,6 +78,7 @@ struct Facts {
     min_length: usize,
     max_length: usize,
     page_asks: bool,
+    issuer_path: Option<String>,
 }
 
 /// The document, made when it is first asked for.
@@ -100,6 +102,7 @@ impl Document {
             min_length: policy.min_length,
             max_length: policy.max_length,
             page_asks: app.page_client.is_some(),
+            issuer_path: issuer_path(&app.flows.public_url),
         };
         let (mut paths, mut shared) = (Paths::new(), BTreeMap::new());
         for (path, methods) in &self.table {
@@ -159,7 +162,7 @@ pub(super) async fn document(
 
 fn calls(facts: &Facts) -> Vec<Call> {
     [
-        oauth::calls(),
+        oauth::calls(facts),
         password::calls(facts),
         users::calls(facts),
         contracts::calls(facts),

@@ -1,0 +1,210 @@
+//! What is done to a client reaches its live tokens at once, on every node (bar O19), and two who change it at once do not undo
+//! each other.
+
+use std::collections::HashSet;
+
+use diesel::sql_types::Text;
+use diesel::{QueryableByName, RunQueryDsl, sql_query};
+use futures_util::future::join_all;
+use serde_json::json;
+use unforget::domain::{AuthMethod, ClientId, JwkSet, Scopes};
+use unforget::flows::By;
+use unforget::flows::clients::{ClientChange, ClientError};
+use unforget::storage::{AnyConnection, StorageError};
+
+use crate::both;
+use crate::helpers::{APP, Backend, Reply, TestApp, TestClient};
+
+const GRANT: (&str, &str) = ("grant_type", "client_credentials");
+
+/// Changes a client, which must exist.
+async fn change(app: &TestApp, client: &TestClient, change: ClientChange) {
+    let changed = app
+        .flows
+        .change_client(By::Operator, client.client_id(), change);
+    assert!(changed.await.unwrap().is_some());
+}
+
+fn scopes(text: &str) -> ClientChange {
+    ClientChange {
+        scopes: Some(text.parse().unwrap()),
+        ..ClientChange::default()
+    }
+}
+
+/// What the node at this address says to a check of a reset token.
+async fn check_at(base: &str, token: &str) -> String {
+    let request = reqwest::Client::new().post(format!("{base}/v1/password/check"));
+    let request = request.bearer_auth(token).json(&json!({"token": "x"}));
+    Reply::of(request.send().await.unwrap()).await.said()
+}
+
+/// The status of a request for a token at the node at this address.
+async fn ask_at(base: &str, client: &TestClient) -> u16 {
+    let request = reqwest::Client::new().post(format!("{base}/oauth/token"));
+    let request = request.basic_auth(&client.id, Some(&client.secret));
+    request
+        .form(&[GRANT])
+        .send()
+        .await
+        .unwrap()
+        .status()
+        .as_u16()
+}
+
+/// The acts that the audit remembers about a client, oldest first.
+pub(crate) async fn acts(app: &TestApp, client: &ClientId) -> Vec<String> {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = Text)]
+        act: String,
+    }
+    let query = format!(
+        "SELECT act FROM audit WHERE subject_client = '{client}' AND act LIKE 'client.%' ORDER BY id"
+    );
+    let read = app.flows.storage.read(move |c| {
+        let rows: Vec<Row> = match c {
+            AnyConnection::Sqlite(c) => sql_query(query).load(c)?,
+            AnyConnection::Postgres(c) => sql_query(query).load(c)?,
+        };
+        Ok::<_, StorageError>(rows)
+    });
+    read.await.unwrap().into_iter().map(|row| row.act).collect()
+}
+
+both! {
+    async fn o19_a_disabled_clients_live_tokens_stop_at_once(app: TestApp) {
+        let (client, neighbour) = (app.client(APP).await, app.token(APP).await);
+        let token = app.token_of(&client).await;
+        assert_eq!(app.check(&token, "x").await.said(), "400 wrong_token");
+
+        assert!(app.flows.disable_client(By::Operator, client.client_id(), true).await.unwrap());
+        assert_eq!(app.check(&token, "x").await.said(), "401 invalid_token");
+        assert_eq!(app.token_request(&client, &[GRANT]).await.status, 401);
+        assert_eq!(app.check(&neighbour, "x").await.said(), "400 wrong_token");
+
+        assert!(app.flows.disable_client(By::Operator, client.client_id(), false).await.unwrap());
+        let token = app.token_of(&client).await;
+        assert_eq!(app.check(&token, "x").await.said(), "400 wrong_token");
+    }
+
+    async fn o19_a_deleted_clients_live_tokens_stop_at_once(app: TestApp) {
+        let (client, neighbour) = (app.client(APP).await, app.token(APP).await);
+        let token = app.token_of(&client).await;
+        assert_eq!(app.check(&token, "x").await.said(), "400 wrong_token");
+
+        assert!(app.flows.delete_client(By::Operator, client.client_id()).await.unwrap());
+        assert_eq!(app.check(&token, "x").await.said(), "401 invalid_token");
+        assert_eq!(app.token_request(&client, &[GRANT]).await.status, 401);
+        assert_eq!(app.check(&neighbour, "x").await.said(), "400 wrong_token");
+    }
+
+    async fn o19_a_scope_that_a_client_loses_is_lost_to_its_live_tokens(app: TestApp) {
+        let client = app.client(APP).await;
+        let token = app.token_of(&client).await;
+        assert_eq!(app.check(&token, "x").await.said(), "400 wrong_token");
+
+        change(&app, &client, scopes("password:remind")).await;
+        assert_eq!(app.check(&token, "x").await.said(), "403 insufficient_scope");
+        assert_eq!(app.remind(&token, "ann@example.com").await.said(), "200 reminder_sent");
+        let reply = app.token_request(&client, &[GRANT]).await;
+        assert_eq!(reply.json()["scope"], "password:remind");
+    }
+
+    async fn o19_what_is_done_on_one_node_holds_on_the_others_at_once(app: TestApp) {
+        let (_running, second) = app.second();
+        let client = app.client(APP).await;
+        let token = app.token_of(&client).await;
+        // The second node knows the client and has seen the token.
+        assert_eq!((ask_at(&second, &client).await, check_at(&second, &token).await), (200, "400 wrong_token".to_owned()));
+
+        change(&app, &client, scopes("password:remind")).await;
+        assert_eq!(check_at(&second, &token).await, "403 insufficient_scope");
+        change(&app, &client, scopes(APP)).await;
+        assert_eq!(check_at(&second, &token).await, "400 wrong_token");
+
+        app.flows.disable_client(By::Operator, client.client_id(), true).await.unwrap();
+        assert_eq!((ask_at(&second, &client).await, check_at(&second, &token).await), (401, "401 invalid_token".to_owned()));
+        app.flows.disable_client(By::Operator, client.client_id(), false).await.unwrap();
+        assert_eq!(ask_at(&second, &client).await, 200);
+
+        let token = app.token_of(&client).await;
+        app.flows.delete_client(By::Operator, client.client_id()).await.unwrap();
+        assert_eq!((ask_at(&second, &client).await, check_at(&second, &token).await), (401, "401 invalid_token".to_owned()));
+    }
+
+    async fn o19_switching_a_client_on_again_brings_no_token_back(app: TestApp) {
+        let client = app.client(APP).await;
+        let token = app.token_of(&client).await;
+        for disabled in [true, false] {
+            app.flows.disable_client(By::Operator, client.client_id(), disabled).await.unwrap();
+            assert_eq!(app.check(&token, "x").await.said(), "401 invalid_token");
+        }
+    }
+
+    async fn o19_a_client_that_is_deleted_while_it_asks_for_tokens_gets_a_401_at_worst(app: TestApp) {
+        for _ in 0..5 {
+            let client = app.client(APP).await;
+            let ask = async || {
+                let mut statuses = HashSet::new();
+                for _ in 0..10 {
+                    statuses.insert(app.token_request(&client, &[GRANT]).await.status);
+                }
+                statuses
+            };
+            let delete = async {
+                app.token_of(&client).await; // so that it is known, and in the midst of asking
+                app.flows.delete_client(By::Operator, client.client_id()).await.unwrap()
+            };
+            let (statuses, deleted) = tokio::join!(join_all((0..8).map(|_| ask())), delete);
+            let statuses: HashSet<u16> = statuses.into_iter().flatten().collect();
+            assert!(deleted && statuses.is_subset(&HashSet::from([200, 401])), "{statuses:?}");
+            assert!(statuses.contains(&401), "{statuses:?}");
+        }
+    }
+
+    async fn changes_at_once_do_not_undo_each_other_and_each_is_in_the_audit(app: TestApp) {
+        let client = app.client(APP).await;
+        let all = [
+            ClientChange { name: Some("Renamed".parse().unwrap()), ..ClientChange::default() },
+            scopes("password:remind"),
+            ClientChange { reset_url: Some(None), ..ClientChange::default() },
+            ClientChange { locale: Some(Some("fr".parse().unwrap())), ..ClientChange::default() },
+            ClientChange { token_lifetime: Some(Some(chrono::TimeDelta::minutes(5))), ..ClientChange::default() },
+            ClientChange { require_dpop: Some(true), ..ClientChange::default() },
+        ];
+        join_all(all.map(|one| change(&app, &client, one))).await;
+        let (stored, _) = app.flows.show_client(client.client_id()).await.unwrap().unwrap();
+        assert_eq!((stored.name.as_str(), stored.scopes.to_string()), ("Renamed", "password:remind".to_owned()));
+        assert_eq!((stored.reset_url, stored.locale.map(|l| l.language())), (None, Some("fr".to_owned())));
+        assert_eq!((stored.token_lifetime, stored.require_dpop), (Some(chrono::TimeDelta::minutes(5)), true));
+        let mut expected = vec!["client.add"];
+        expected.extend(["client.change"; 6]);
+        assert_eq!(acts(&app, &client.client_id()).await, expected);
+
+        // The same again is no change.
+        change(&app, &client, scopes("password:remind")).await;
+        assert_eq!(acts(&app, &client.client_id()).await.len(), 7);
+    }
+
+    async fn a_client_that_could_do_nothing_or_not_authenticate_is_not_made(app: TestApp) {
+        let client = app.client(APP).await;
+        let by_keys = |jwks: Option<JwkSet>| ClientChange {
+            auth_method: Some(AuthMethod::PrivateKeyJwt),
+            jwks: Some(jwks),
+            ..ClientChange::default()
+        };
+        let none = ClientChange { scopes: Some(Scopes::default()), ..ClientChange::default() };
+        let refused = async |change| app.flows.change_client(By::Operator, client.client_id(), change).await.unwrap_err();
+        assert!(matches!(refused(none).await, ClientError::NoScope));
+        assert!(matches!(refused(by_keys(None)).await, ClientError::NoKeys));
+        assert_eq!(app.token_request(&client, &[GRANT]).await.status, 200);
+
+        // With keys, a secret would be a second way in.
+        let keys = r#"{"keys": [{"kty": "EC", "crv": "P-256", "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU", "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}]}"#;
+        change(&app, &client, by_keys(Some(JwkSet::parse(keys).unwrap()))).await;
+        assert_eq!(app.token_request(&client, &[GRANT]).await.said(), "401 invalid_client");
+        let rotated = app.flows.rotate_client(By::Operator, client.client_id(), chrono::TimeDelta::zero()).await;
+        assert!(matches!(rotated.unwrap_err(), ClientError::HasKeys));
+    }
+}
