@@ -86,7 +86,7 @@ pub(super) async fn execute(
             let new = NewUser {
                 email: EmailAddress::parse(&email).map_err(CliError::refused)?,
                 password: if password_stdin {
-                    Some(read_password()?.into())
+                    Some(Ok(read_password()?.into()))
                 } else {
                     None
                 },

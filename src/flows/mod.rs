@@ -16,6 +16,7 @@ pub mod purge;
 pub mod remind;
 pub mod reset;
 pub mod sessions;
+mod user_change;
 pub mod users;
 pub mod verify;
 

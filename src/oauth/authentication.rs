@@ -2,9 +2,9 @@
 
 use super::TokenError;
 use super::assertion::{self, ClientAssertion};
-use super::known::KnownClients;
+use super::known::{self, KnownClients};
 use crate::domain::{Client, ClientId, HashedToken, Instant};
-use crate::storage::{Storage, clients};
+use crate::storage::{Storage, client_secrets, clients};
 
 /// How a client says who it is.
 #[derive(Debug, Clone)]
@@ -68,6 +68,12 @@ async fn by_secret(
         Err(TokenError::InvalidClient)
     });
     let (client, digest) = found.await?;
-    known.remember(client.clone(), &digest);
+    let minute = known::minute(now);
+    if !known.is_noted(&client, &digest, minute) {
+        let (id, secret) = (client.id.clone(), digest.clone());
+        let note = storage.write_last(move |c| client_secrets::note_use(c, &id, &secret, minute));
+        note.await?;
+        known.remember(client.clone(), &digest, minute);
+    }
     Ok(client)
 }

@@ -56,7 +56,17 @@ pub enum TokenError {
     UnsupportedGrantType,
     /// No database.
     #[error(transparent)]
-    Storage(#[from] StorageError),
+    Storage(StorageError),
+}
+
+impl From<StorageError> for TokenError {
+    fn from(error: StorageError) -> Self {
+        match error {
+            // The client was deleted between its authentication and the token's row.
+            StorageError::Gone => Self::InvalidClient,
+            other => Self::Storage(other),
+        }
+    }
 }
 
 #[cfg(test)]

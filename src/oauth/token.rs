@@ -11,12 +11,12 @@ use super::TokenError;
 use super::assertion::{self, ClientAssertion};
 use super::authentication::{Authentication, ClientCredentials};
 use super::endpoint::Endpoint;
-use super::known::KnownClients;
+use super::known::{self, KnownClients};
 use crate::domain::{
     AccessToken, Client, ClientId, ClientSecret, HashedToken, Instant, PlainToken, Scopes,
 };
 use crate::storage::access_tokens::{self, NewAccessToken};
-use crate::storage::{AnyConnection, Storage, StorageError, clients};
+use crate::storage::{AnyConnection, Storage, StorageError, client_secrets, clients};
 
 /// A token request whose form is right. What it asks for is judged here.
 #[derive(Debug, Clone)]
@@ -77,20 +77,37 @@ pub async fn issue(
         let issued = decide(&request, &credentials.id, Some(client.clone()), terms).ok()?;
         Some((client, digest, issued))
     });
+    let minute = known::minute(terms.now);
     if let Some((client, digest, issued)) = remembered {
-        let stored = storage.write_last(move |c| {
-            let stored =
-                access_tokens::insert_if_authentic(c, &issued.row(terms.now), &client, &digest)?;
+        let is_noted = known.is_noted(&client, &digest, minute);
+        let (owner, secret) = (client.clone(), digest.clone());
+        let work = move |c: &mut AnyConnection| {
+            let row = issued.row(terms.now);
+            let stored = access_tokens::insert_if_authentic(c, &row, &owner, &secret)?;
+            if stored && !is_noted {
+                client_secrets::note_use(c, &owner.id, &secret, minute)?;
+            }
             Ok::<_, StorageError>(stored.then_some(issued))
-        });
-        if let Some(issued) = stored.await? {
+        };
+        let stored = match is_noted {
+            true => storage.write_last(work).await?,
+            false => storage.write(work).await?,
+        };
+        if let Some(issued) = stored {
+            if !is_noted {
+                known.remember(client, &digest, minute);
+            }
             return Ok(issued);
         }
     }
     let (issued, client, digest) = storage
-        .write_last(move |c| issue_anew(c, &request, &readings, terms))
+        .write(move |c| {
+            let (issued, client, digest) = issue_anew(c, &request, &readings, terms)?;
+            client_secrets::note_use(c, &client.id, &digest, minute)?;
+            Ok::<_, TokenError>((issued, client, digest))
+        })
         .await?;
-    known.remember(client, &digest);
+    known.remember(client, &digest, minute);
     Ok(issued)
 }
 

@@ -290,7 +290,7 @@ impl TestApp {
     pub(crate) async fn user(&self, email: &str) -> uuid::Uuid {
         let new = NewUser {
             email: EmailAddress::parse(email).unwrap(),
-            password: Some(Password::parse(OLD_PASSWORD).unwrap().into()),
+            password: Some(Ok(Password::parse(OLD_PASSWORD).unwrap().into())),
             password_hash: None,
             locale: None,
             profile: serde_json::Map::new(),

@@ -26,6 +26,7 @@ mod description;
 mod email_change;
 mod export;
 mod export_file;
+mod foreign;
 mod foreign_hashes;
 mod guessing;
 mod guessing_race;

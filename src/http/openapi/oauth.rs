@@ -196,7 +196,7 @@ fn revoke() -> Call {
              unknown, or another client's, which lives on.",
         )
         .takes_form(&about_a_token())
-        .success(200, ResponseBuilder::new().description("If it was the client's, it has ended."))
+        .answers(200, "If it was the client's, it has ended.", object([]))
 }
 
 /// RFC 7591 section 2, as far as it means something here, and what we add.
