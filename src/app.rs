@@ -59,6 +59,7 @@ impl App {
             &self.flows.storage,
             &self.known_clients,
             authentication,
+            &self.flows.public_url,
             now,
         )
         .await

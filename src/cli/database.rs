@@ -25,6 +25,7 @@ pub(super) async fn purge(flows: &Flows, output: &Output) -> Result<(), CliError
         "mails": purged.mails,
         "client_secrets": purged.client_secrets,
         "guesses": purged.guesses,
+        "spent_ids": purged.spent_ids,
     });
     let text = || {
         format!(

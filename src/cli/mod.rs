@@ -5,6 +5,7 @@ mod config;
 mod database;
 mod export_file;
 mod mail;
+mod manual;
 mod output;
 mod serve;
 mod user;
@@ -14,7 +15,7 @@ mod user_import;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::clock::Clock;
 use crate::config::{ConfigError, Settings};
@@ -60,6 +61,16 @@ enum Command {
     Purge,
     /// Print the effective configuration, secrets masked
     Config,
+    /// Print what makes a shell complete our commands
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page, or write all pages into a folder
+    Man {
+        /// The folder; made when it is missing
+        folder: Option<PathBuf>,
+    },
 }
 
 /// Why a command failed: one line for the operator.
@@ -109,21 +120,21 @@ async fn execute(arguments: Arguments) -> Result<(), CliError> {
     let output = Output {
         json: arguments.json,
     };
-    if let Command::Serve { dev: true } = arguments.command {
-        if arguments.config.is_some() {
-            return Err(CliError::refused("--dev reads no configuration file"));
-        }
-        return serve::dev(&output).await;
-    }
-    let settings = Settings::load(arguments.config.as_deref())?;
+    let settings = || Settings::load(arguments.config.as_deref());
     match arguments.command {
-        Command::Serve { .. } => serve::serve(&settings).await,
-        Command::Config => config::show(&settings, &output),
-        Command::Migrate => database::migrate(&settings, &output),
-        Command::Purge => database::purge(&flows(&settings)?, &output).await,
-        Command::Client(command) => client::execute(command, &flows(&settings)?, &output).await,
-        Command::User(command) => user::execute(command, &flows(&settings)?, &output).await,
-        Command::Mail(command) => mail::execute(command, &settings, &output).await,
+        Command::Serve { dev: true } if arguments.config.is_some() => {
+            Err(CliError::refused("--dev reads no configuration file"))
+        }
+        Command::Serve { dev: true } => serve::dev(&output).await,
+        Command::Serve { dev: false } => serve::serve(&settings()?).await,
+        Command::Config => config::show(&settings()?, &output),
+        Command::Migrate => database::migrate(&settings()?, &output),
+        Command::Purge => database::purge(&flows(&settings()?)?, &output).await,
+        Command::Client(command) => client::execute(command, &flows(&settings()?)?, &output).await,
+        Command::User(command) => user::execute(command, &flows(&settings()?)?, &output).await,
+        Command::Mail(command) => mail::execute(command, &settings()?, &output).await,
+        Command::Completions { shell } => manual::completions(shell, Arguments::command(), &output),
+        Command::Man { folder } => manual::man(folder.as_deref(), Arguments::command(), &output),
     }
 }
 

@@ -20,6 +20,13 @@ impl Output {
         }
     }
 
+    /// Prints what is a format of its own.
+    pub(super) fn bytes(&self, bytes: &[u8]) -> Result<()> {
+        let mut out = stdout().lock();
+        out.write_all(bytes)?;
+        out.flush()
+    }
+
     /// Prints a line, whatever the format.
     pub(super) fn line(&self, text: &str) -> Result<()> {
         let mut out = stdout().lock();

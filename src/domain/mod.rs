@@ -7,6 +7,7 @@ pub mod database_url;
 pub mod email;
 pub mod guessing;
 pub mod json;
+pub mod jwk;
 pub mod jwks;
 pub mod locale;
 pub mod mail;

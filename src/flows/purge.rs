@@ -5,7 +5,7 @@ use chrono::TimeDelta;
 use super::Flows;
 use crate::domain::guessing::MEMORY;
 use crate::storage::{
-    StorageError, access_tokens, client_secrets, clients, guesses, mails, reset_tokens,
+    StorageError, access_tokens, client_secrets, clients, guesses, jtis, mails, reset_tokens,
 };
 
 /// How many rows go in one transaction.
@@ -32,6 +32,8 @@ pub struct Purged {
     pub client_secrets: usize,
     /// Addresses whose passwords were guessed at, long ago.
     pub guesses: usize,
+    /// Ids of signed messages that were used.
+    pub spent_ids: usize,
 }
 
 impl Flows {
@@ -55,6 +57,7 @@ impl Flows {
         purged.guesses = self
             .in_batches(move |c| guesses::purge(c, now - MEMORY, BATCH))
             .await?;
+        purged.spent_ids = self.in_batches(move |c| jtis::purge(c, now, BATCH)).await?;
         purged.client_secrets = self
             .storage
             .write(move |c| client_secrets::purge(c, now - SECRET_HISTORY))

@@ -8,14 +8,15 @@ use oxide_auth::code_grant::client_credentials::{self as grant, client_credentia
 use oxide_auth::code_grant::error::AccessTokenErrorType;
 
 use super::TokenError;
+use super::assertion::{self, ClientAssertion};
 use super::authentication::{Authentication, ClientCredentials};
 use super::endpoint::Endpoint;
-use super::known::KnownClients;
+use super::known::{self, KnownClients};
 use crate::domain::{
     AccessToken, Client, ClientId, ClientSecret, HashedToken, Instant, PlainToken, Scopes,
 };
 use crate::storage::access_tokens::{self, NewAccessToken};
-use crate::storage::{AnyConnection, Storage, StorageError, clients};
+use crate::storage::{AnyConnection, Storage, StorageError, client_secrets, clients};
 
 /// A token request whose form is right. What it asks for is judged here.
 #[derive(Debug, Clone)]
@@ -60,11 +61,15 @@ pub async fn issue(
     storage: &Storage,
     known: &KnownClients,
     mut request: TokenRequest,
+    issuer: &str,
     terms: Terms,
 ) -> Result<Issued, TokenError> {
     let readings = match std::mem::replace(&mut request.authentication, Authentication::None) {
         Authentication::None => return Err(request.refusal_of_nobody()),
         Authentication::Secret(readings) => readings,
+        Authentication::Assertion(assertion) => {
+            return issue_to_signer(storage, request, &assertion, issuer, terms).await;
+        }
     };
     let remembered = readings.iter().find_map(|credentials| {
         let digest = HashedToken::of(&credentials.secret);
@@ -72,21 +77,63 @@ pub async fn issue(
         let issued = decide(&request, &credentials.id, Some(client.clone()), terms).ok()?;
         Some((client, digest, issued))
     });
+    let minute = known::minute(terms.now);
     if let Some((client, digest, issued)) = remembered {
-        let stored = storage.write_last(move |c| {
-            let stored =
-                access_tokens::insert_if_authentic(c, &issued.row(terms.now), &client, &digest)?;
+        let is_noted = known.is_noted(&client, &digest, minute);
+        let (owner, secret) = (client.clone(), digest.clone());
+        let work = move |c: &mut AnyConnection| {
+            let row = issued.row(terms.now);
+            let stored = access_tokens::insert_if_authentic(c, &row, &owner, &secret)?;
+            if stored && !is_noted {
+                client_secrets::note_use(c, &owner.id, &secret, minute)?;
+            }
             Ok::<_, StorageError>(stored.then_some(issued))
-        });
-        if let Some(issued) = stored.await? {
+        };
+        let stored = match is_noted {
+            true => storage.write_last(work).await?,
+            false => storage.write(work).await?,
+        };
+        if let Some(issued) = stored {
+            if !is_noted {
+                known.remember(client, &digest, minute);
+            }
             return Ok(issued);
         }
     }
     let (issued, client, digest) = storage
-        .write_last(move |c| issue_anew(c, &request, &readings, terms))
+        .write(move |c| {
+            let (issued, client, digest) = issue_anew(c, &request, &readings, terms)?;
+            client_secrets::note_use(c, &client.id, &digest, minute)?;
+            Ok::<_, TokenError>((issued, client, digest))
+        })
         .await?;
-    known.remember(client, &digest);
+    known.remember(client, &digest, minute);
     Ok(issued)
+}
+
+/// The assertion is used up by whatever is decided, once it has proved who asks.
+async fn issue_to_signer(
+    storage: &Storage,
+    request: TokenRequest,
+    assertion: &ClientAssertion,
+    issuer: &str,
+    terms: Terms,
+) -> Result<Issued, TokenError> {
+    match request.refusal_of_nobody() {
+        TokenError::InvalidClient => {}
+        other => return Err(other),
+    }
+    let proven = assertion::verify(storage, assertion, issuer, terms.now).await?;
+    let decided = storage.write(move |c| {
+        let client = proven.redeem(c)?;
+        let id = client.id.clone();
+        let decided = decide(&request, id.as_str(), Some(client), terms);
+        if let Ok(issued) = &decided {
+            access_tokens::insert(c, &issued.row(terms.now))?;
+        }
+        Ok::<_, TokenError>(decided)
+    });
+    decided.await?
 }
 
 fn issue_anew(

@@ -14,6 +14,9 @@ pub enum StorageError {
     /// A unique index already holds this key.
     #[error("such a row exists already")]
     Exists,
+    /// What the row belongs to was deleted meanwhile.
+    #[error("what this belongs to is gone")]
+    Gone,
     /// What was stored, or asked for, makes no sense: a defect, or a hand-made row.
     #[error("the database gave an unexpected answer: {0}")]
     Internal(String),
@@ -34,6 +37,7 @@ impl From<DieselError> for StorageError {
         let text = error.to_string();
         match &error {
             DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _) => Self::Exists,
+            DieselError::DatabaseError(DatabaseErrorKind::ForeignKeyViolation, _) => Self::Gone,
             DieselError::DatabaseError(DatabaseErrorKind::SerializationFailure, _) => {
                 Self::Busy(text)
             }

@@ -1,5 +1,6 @@
 //! Operators, and clients that may, register apps and look after them.
 
+pub mod apply;
 mod change;
 mod registration;
 mod secrets;
