@@ -123,5 +123,5 @@ class Service:
         self.process.wait(PATIENCE)
         if self.database:
             self.database.drop()
-        self.faults = [line for line in self.log.read_text().splitlines() if '"level":"ERROR"' in line or '"status":5' in line]
+        self.faults = [line for line in self.log.read_text().splitlines() if '"level":"ERROR"' in line]
         self.folder.cleanup()
