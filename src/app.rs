@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 use ipnet::IpNet;
 
-use crate::domain::{Client, ClientId};
+use crate::domain::{AddressForm, Client, ClientId};
 use crate::flows::Flows;
 use crate::oauth::{self, Authentication, KnownClients, TokenError};
 
@@ -27,6 +27,8 @@ pub struct App {
     pub cors_origins: Vec<String>,
     /// The client on whose behalf the page asks for mails; none when it does not.
     pub page_client: Option<ClientId>,
+    /// How addresses of callers are written down.
+    pub address_form: AddressForm,
     /// How often one may call; none when limits are off.
     pub limits: Option<LimitRules>,
 }
@@ -59,6 +61,7 @@ impl App {
             &self.flows.storage,
             &self.known_clients,
             authentication,
+            &self.flows.public_url,
             now,
         )
         .await

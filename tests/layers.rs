@@ -60,6 +60,9 @@ rules! {
         broken by "flows/reset.rs" "fn f() -> diesel::QueryResult<()> {}";
     only_oauth_names_oxide_auth:
         only("oauth/", "oxide_auth"), broken by "http/token.rs" "use oxide_auth::code_grant;";
+    only_oauth_checks_signatures:
+        only("oauth/", "jsonwebtoken ring::"),
+        broken by "domain/jwk.rs" "use ring::signature::ED25519;";
     only_http_and_the_server_name_actix:
         only("http/ server.rs", "actix_web actix_http actix_governor"),
         broken by "flows/remind.rs" "use actix_web::web;";

@@ -54,7 +54,7 @@ async fn demo_data(
         .map_err(|refusal| CliError::refused(refusal.name()))?;
     let user = NewUser {
         email,
-        password: Some(password.into()),
+        password: Some(Ok(password.into())),
         password_hash: None,
         locale: None,
         profile: serde_json::Map::new(),

@@ -86,7 +86,7 @@ pub(super) async fn execute(
             let new = NewUser {
                 email: EmailAddress::parse(&email).map_err(CliError::refused)?,
                 password: if password_stdin {
-                    Some(read_password()?.into())
+                    Some(Ok(read_password()?.into()))
                 } else {
                     None
                 },
@@ -176,7 +176,7 @@ fn profile(text: &str) -> Result<Map<String, Value>, String> {
     }
 }
 
-fn point(text: &str) -> Result<UserRef, CliError> {
+pub(super) fn point(text: &str) -> Result<UserRef, CliError> {
     match text.parse() {
         Ok(id) => Ok(UserRef::Id(id)),
         Err(_) => Ok(UserRef::Email(

@@ -93,6 +93,12 @@ impl fmt::Display for Act {
     }
 }
 
+/// What all ids of entries of this time and later come after.
+pub fn first_id(at: Instant) -> Uuid {
+    let millis = u64::try_from(at.timestamp_millis()).unwrap_or_default();
+    uuid::Builder::from_unix_timestamp_millis(millis, &[0; 10]).into_uuid()
+}
+
 /// Where an act came from. An operator at the command line has neither.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Origin {
@@ -147,6 +153,12 @@ impl Entry {
     /// It was done to this user.
     pub fn to_user(mut self, id: Uuid) -> Self {
         self.subject_user = Some(id);
+        self
+    }
+
+    /// It was done to this user, if there is one.
+    pub fn to_any_user(mut self, id: Option<Uuid>) -> Self {
+        self.subject_user = id;
         self
     }
 

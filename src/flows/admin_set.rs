@@ -2,11 +2,13 @@
 
 use uuid::Uuid;
 
-use super::password::{self, Chosen};
+use super::audit::Refuses;
+use super::password::{self, NewPassword};
 use super::{Actor, Flows};
-use crate::domain::Refusal;
+use crate::domain::audit::Act;
+use crate::domain::{Refusal, User};
 use crate::hasher::HashError;
-use crate::storage::{StorageError, users};
+use crate::storage::{StorageError, audit, users};
 
 /// Why the password was not set.
 #[derive(Debug, thiserror::Error)]
@@ -25,28 +27,55 @@ pub enum AdminSetError {
     Storage(#[from] StorageError),
 }
 
+impl Refuses for AdminSetError {
+    fn refusal(&self) -> Option<&'static str> {
+        match self {
+            Self::WrongPassword(_) => Some("wrong_password"),
+            Self::UnknownUser => Some("wrong_user"),
+            Self::Hash(_) | Self::Storage(_) => None,
+        }
+    }
+}
+
 impl Flows {
-    /// Sets the password of any user, also of one who is switched off and stays so.
+    /// Sets the password of any user, also of one who is switched off and stays so. No id: what was sent cannot be one.
     pub async fn set_password(
         &self,
         actor: Actor,
-        id: Uuid,
-        new: Chosen,
+        id: Option<Uuid>,
+        new: NewPassword,
+    ) -> Result<(), AdminSetError> {
+        let user = match id {
+            Some(id) => self.storage.read(move |c| users::find(c, id)).await?,
+            None => None,
+        };
+        let id = user.as_ref().map(|user| user.id);
+        let ended = self.set(actor.clone(), user, new).await;
+        let did = |now| actor.did(Act::PasswordSet, now).to_any_user(id);
+        self.audited(ended, did).await
+    }
+
+    async fn set(
+        &self,
+        actor: Actor,
+        user: Option<User>,
+        new: NewPassword,
     ) -> Result<(), AdminSetError> {
         let refuse = |reasons: Vec<Refusal>| match reasons.is_empty() {
             true => Ok(()),
             false => Err(AdminSetError::WrongPassword(reasons)),
         };
+        let new = new.map_err(|refusal| AdminSetError::WrongPassword(vec![refusal]))?;
         refuse(self.judge(&new, None).await?)?;
-        let found = self.storage.read(move |c| users::find(c, id)).await?;
-        let user = found.ok_or(AdminSetError::UnknownUser)?;
+        let user = user.ok_or(AdminSetError::UnknownUser)?;
         refuse(self.judge(&new, Some(&user.email.to_text())).await?)?;
 
         let hash = self.hasher.hash(new.password).await?;
         let now = self.clock.now();
         let set = self.storage.write(move |c| {
-            let user = users::lock(c, id)?.ok_or(AdminSetError::UnknownUser)?;
-            users::set_chosen_password(c, id, &hash, now)?;
+            let user = users::lock(c, user.id)?.ok_or(AdminSetError::UnknownUser)?;
+            users::set_chosen_password(c, user.id, &hash, now)?;
+            audit::record(c, &actor.did(Act::PasswordSet, now).to_user(user.id))?;
             password::finish(c, &user, actor.client_id, now)?;
             Ok::<_, AdminSetError>(())
         });

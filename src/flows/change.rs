@@ -2,12 +2,14 @@
 
 use uuid::Uuid;
 
-use super::password::{self, Chosen};
+use super::audit::Refuses;
+use super::password::{self, NewPassword};
 use super::prove::{self, ProveError};
 use super::{Actor, Flows};
+use crate::domain::audit::Act;
 use crate::domain::{EmailKey, Password, Refusal};
 use crate::hasher::HashError;
-use crate::storage::{StorageError, users};
+use crate::storage::{StorageError, audit, users};
 
 /// Whose password is to be changed.
 #[derive(Debug)]
@@ -43,6 +45,22 @@ impl From<HashError> for ChangeError {
     }
 }
 
+impl Refuses for ChangeError {
+    fn refusal(&self) -> Option<&'static str> {
+        match self {
+            Self::WrongPassword(_) => Some("wrong_password"),
+            Self::Unproven(error) => error.refusal(),
+        }
+    }
+
+    fn user(&self) -> Option<Uuid> {
+        match self {
+            Self::WrongPassword(_) => None,
+            Self::Unproven(error) => error.user(),
+        }
+    }
+}
+
 impl Flows {
     /// Judges the new password, proves the old one, and sets the new one if the old one still holds; ends every link and token of the
     /// user, the one of this call too, and queues the notice, in one transaction (bar F14, F21, F23). An old password that cannot be
@@ -52,9 +70,25 @@ impl Flows {
         actor: Actor,
         whose: Whose,
         old: impl Into<Option<Password>>,
-        new: Chosen,
+        new: NewPassword,
     ) -> Result<(), ChangeError> {
-        let old = old.into();
+        let subject = match &whose {
+            Whose::Subject(id) => Some(*id),
+            Whose::Address(_) | Whose::Nobody => None,
+        };
+        let ended = self.change(&actor, whose, old.into(), new).await;
+        let did = |now| actor.did(Act::PasswordChange, now).to_any_user(subject);
+        self.audited(ended, did).await
+    }
+
+    async fn change(
+        &self,
+        actor: &Actor,
+        whose: Whose,
+        old: Option<Password>,
+        new: NewPassword,
+    ) -> Result<(), ChangeError> {
+        let new = new.map_err(|refusal| ChangeError::WrongPassword(vec![refusal]))?;
         let (key, subject) = match whose {
             Whose::Nobody => (None, None),
             Whose::Address(key) => (Some(key), None),
@@ -68,22 +102,24 @@ impl Flows {
         if !reasons.is_empty() {
             return Err(ChangeError::WrongPassword(reasons));
         }
-        let (key, old) = key.zip(old).ok_or(ProveError::WrongCredentials)?;
+        let (key, old) = key.zip(old).ok_or(ProveError::WrongCredentials(None))?;
         let changed = prove::anew(|| async {
             let proven = self.prove(key.clone(), old.clone()).await?;
             // The address may have gone to another user just now.
             if subject.is_some_and(|id| id != proven.user.id) {
-                return Err(ProveError::WrongCredentials);
+                return Err(ProveError::WrongCredentials(None));
             }
             // The same one again is still the one that somebody else chose.
             let must_change = proven.user.password_must_change && old == new.password;
             let turn = proven.place.turn().await?;
             let hash = turn.hash(new.password.clone()).await?;
-            let (now, client_id) = (self.clock.now(), actor.client_id.clone());
+            let (now, actor) = (self.clock.now(), actor.clone());
             let changed = self.storage.write(move |c| {
                 proven.still_holds(c)?;
                 users::set_password(c, proven.user.id, &hash, must_change, now)?;
-                password::finish(c, &proven.user, client_id, now)?;
+                password::finish(c, &proven.user, actor.client_id.clone(), now)?;
+                let entry = actor.did(Act::PasswordChange, now);
+                audit::record(c, &entry.to_user(proven.user.id))?;
                 Ok::<_, ProveError>(())
             });
             changed.await

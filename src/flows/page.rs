@@ -1,58 +1,67 @@
 //! The built-in page: its visitors carry no application token. A live link is their authority, and what they do is done on
 //! behalf of the client whose mail carried it.
 
-use super::password::Chosen;
+use super::audit::stranger;
+use super::password::NewPassword;
 use super::remind::Reminded;
 use super::reset::{Reset, ResetError};
 use super::{Actor, Flows};
-use crate::domain::audit::Origin;
+use crate::domain::audit::{Act, Origin};
 use crate::domain::{ClientId, EmailAddress, Instant, Locale, PlainToken, ResetToken, User};
 use crate::storage::{StorageError, clients, reset_tokens};
 
-/// What a live link allows on the page.
-#[derive(Debug)]
-pub struct PageLink {
-    /// On whose behalf: the client whose mail carried the link. It may not learn who has an account.
-    pub actor: Actor,
-    /// When the link ends.
-    pub expires_at: Instant,
-}
-
 impl Flows {
-    /// What a token allows on the page; nothing when it is dead, and nothing when its client is gone or switched off. Uses
-    /// nothing up (bar F17).
-    pub async fn page_link(
+    /// When a live token ends; nothing for any other. Uses nothing up (bar F17).
+    pub async fn page_check(
         &self,
-        token: &PlainToken<ResetToken>,
+        token: Option<&PlainToken<ResetToken>>,
         origin: Origin,
-    ) -> Result<Option<PageLink>, StorageError> {
-        let (digest, now) = (token.hashed(), self.clock.now());
-        let found = self
-            .storage
-            .read(move |c| reset_tokens::find_live_client(c, &digest, now))
-            .await?;
-        Ok(found.map(|(client_id, expires_at)| PageLink {
-            actor: for_client(client_id, origin),
-            expires_at,
-        }))
+    ) -> Result<Option<Instant>, StorageError> {
+        let link = self.page_link(token, Act::PasswordCheck, &origin).await?;
+        Ok(link.map(|(_, expires_at)| expires_at))
+    }
+
+    /// The client whose mail carried a token, on whose behalf the page acts, and when the token ends; nothing when it is dead, and
+    /// nothing when its client is gone or switched off: then that is why the act was refused.
+    async fn page_link(
+        &self,
+        token: Option<&PlainToken<ResetToken>>,
+        act: Act,
+        origin: &Origin,
+    ) -> Result<Option<(ClientId, Instant)>, StorageError> {
+        let now = self.clock.now();
+        let link = match token.map(PlainToken::hashed) {
+            Some(digest) => {
+                self.storage
+                    .read(move |c| reset_tokens::find_live_client(c, &digest, now))
+                    .await?
+            }
+            None => None,
+        };
+        if link.is_none() {
+            let entry = stranger(origin.clone(), act, now);
+            self.record(entry.refused("wrong_token")).await?;
+        }
+        Ok(link)
     }
 
     /// Sets the password of the account that the token is for. A dead link is told before the password is judged: its holder
     /// is to ask for a new one, not to think of a better password.
     pub async fn page_reset(
         &self,
-        token: PlainToken<ResetToken>,
-        new: Chosen,
+        token: Option<PlainToken<ResetToken>>,
+        new: NewPassword,
         origin: Origin,
     ) -> Result<User, ResetError> {
-        let link = self.page_link(&token, origin).await?;
-        let actor = link.ok_or(ResetError::WrongToken)?.actor;
+        let act = Act::PasswordReset;
+        let link = self.page_link(token.as_ref(), act, &origin).await?;
+        let (client_id, _) = link.ok_or(ResetError::WrongToken)?;
         let reset = Reset {
             email: None,
-            token: Some(token),
+            token,
             new,
         };
-        self.reset(actor, reset).await
+        self.reset(for_client(client_id, origin), reset).await
     }
 
     /// Queues a reset mail on behalf of the configured client. When it is gone or switched off, a visitor is told the same, for
@@ -75,6 +84,8 @@ impl Flows {
                     .await
             }
             None => {
+                let entry = stranger(origin, Act::PasswordRemind, self.clock.now());
+                self.record(entry.refused("wrong_client")).await?;
                 tracing::warn!(client = %client_id, "page.client is unknown or disabled: no mail is sent");
                 Ok(Reminded::Accepted)
             }
@@ -82,6 +93,7 @@ impl Flows {
     }
 }
 
+/// The client whose mail carried the link, or that the operator named. It does not learn who has an account.
 fn for_client(client_id: ClientId, origin: Origin) -> Actor {
     Actor {
         client_id,

@@ -1,7 +1,7 @@
 //! What every way of setting a password has in common: what is chosen, and what ends with the old one.
 
 use crate::domain::mail::{Mail, MailKind, NOTICE_LIFETIME};
-use crate::domain::{ClientId, Instant, Password, User};
+use crate::domain::{ClientId, Instant, Password, Refusal, User};
 use crate::entropy;
 use crate::storage::{
     AnyConnection, Result as StorageResult, access_tokens, guesses, mails, reset_tokens,
@@ -15,6 +15,9 @@ pub struct Chosen {
     /// Whether a confirmation was sent that differs.
     pub mismatch: bool,
 }
+
+/// A new password as it was sent, or why it cannot be one.
+pub type NewPassword = Result<Chosen, Refusal>;
 
 impl From<Password> for Chosen {
     fn from(password: Password) -> Self {

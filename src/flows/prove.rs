@@ -1,10 +1,12 @@
 //! Is this the user's password? Asked by verify, sessions and change; the guesses of all three are counted together.
 
 use chrono::TimeDelta;
+use uuid::Uuid;
 
 use super::Flows;
+use super::audit::Refuses;
 use crate::domain::guessing::Guesses;
-use crate::domain::{EmailKey, Password, PasswordHash, User};
+use crate::domain::{EmailAddress, EmailKey, Password, PasswordHash, User};
 use crate::hasher::{HashError, Place, Verified};
 use crate::storage::{AnyConnection, StorageError, guesses, users};
 
@@ -14,9 +16,10 @@ const LONGEST: usize = 1024;
 /// Why it is not known to be the user's password.
 #[derive(Debug, thiserror::Error)]
 pub enum ProveError {
-    /// It is not, or there is no such account, or it is switched off, or it has no password: one answer for all (bar F24).
+    /// It is not, or there is no such account, or it is switched off, or it has no password: one answer for all (bar F24). The account,
+    /// if there is one, is for the audit only.
     #[error("the address or the password is wrong")]
-    WrongCredentials,
+    WrongCredentials(Option<Uuid>),
     /// Too many wrong ones in a row: come back after this time (bar F25).
     #[error("too many wrong passwords")]
     TooMany(TimeDelta),
@@ -42,7 +45,34 @@ pub(super) struct Proven {
     pub(super) place: Place,
 }
 
+/// Who has to wait is not looked up: it would be the only difference between an account and none.
+impl Refuses for ProveError {
+    fn refusal(&self) -> Option<&'static str> {
+        match self {
+            Self::WrongCredentials(_) => Some("wrong_credentials"),
+            Self::TooMany(_) => Some("throttled"),
+            Self::Stale | Self::Hash(_) | Self::Storage(_) => None,
+        }
+    }
+
+    fn user(&self) -> Option<Uuid> {
+        match self {
+            Self::WrongCredentials(user) => *user,
+            _ => None,
+        }
+    }
+}
+
 impl Flows {
+    /// Like `prove`, for what may be no credentials at all.
+    pub(super) async fn prove_any(
+        &self,
+        credentials: Option<(EmailAddress, Password)>,
+    ) -> Result<Proven, ProveError> {
+        let (email, password) = credentials.ok_or(ProveError::WrongCredentials(None))?;
+        self.prove(email.key(), password).await
+    }
+
     /// Counts the try, then compares with no connection held. Who finds no place is sent away first, for that is no guess. What
     /// may be done with the answer is decided by `Proven::still_holds`, in the transaction that does it.
     pub(super) async fn prove(
@@ -59,7 +89,9 @@ impl Flows {
             guesses::store(c, key.as_str(), now, &counted)?;
             Ok::<_, ProveError>(users::find_by_email(c, &key)?)
         });
-        let user = counted.await?.filter(|user| user.disabled_at.is_none());
+        let user = counted.await?;
+        let id = user.as_ref().map(|user| user.id);
+        let user = user.filter(|user| user.disabled_at.is_none());
         let stored = user.as_ref().and_then(|user| user.password_hash.clone());
         let stored = stored.filter(|_| password.characters() <= LONGEST);
         match (place.verify(password, stored).await?, user) {
@@ -68,7 +100,7 @@ impl Flows {
                 replacement,
                 place,
             }),
-            _ => Err(ProveError::WrongCredentials),
+            _ => Err(ProveError::WrongCredentials(id)),
         }
     }
 }
@@ -108,7 +140,7 @@ impl Proven {
                 && user.disabled_at.is_none()
                 && user.password_changed_at == self.user.password_changed_at
         });
-        let now = now.ok_or(ProveError::WrongCredentials)?;
+        let now = now.ok_or(ProveError::WrongCredentials(Some(self.user.id)))?;
         // Another caller with the same password may have replaced an imported hash just now, or an import the password.
         if now.password_hash != self.user.password_hash {
             return Err(ProveError::Stale);

@@ -5,7 +5,7 @@ use chrono::TimeDelta;
 use super::Flows;
 use crate::domain::guessing::MEMORY;
 use crate::storage::{
-    StorageError, access_tokens, client_secrets, clients, guesses, mails, reset_tokens,
+    StorageError, access_tokens, audit, client_secrets, clients, guesses, jtis, mails, reset_tokens,
 };
 
 /// How many rows go in one transaction.
@@ -32,6 +32,10 @@ pub struct Purged {
     pub client_secrets: usize,
     /// Addresses whose passwords were guessed at, long ago.
     pub guesses: usize,
+    /// Ids of signed messages that were used.
+    pub spent_ids: usize,
+    /// Entries of the audit that were kept long enough.
+    pub audit: usize,
 }
 
 impl Flows {
@@ -55,10 +59,19 @@ impl Flows {
         purged.guesses = self
             .in_batches(move |c| guesses::purge(c, now - MEMORY, BATCH))
             .await?;
+        purged.spent_ids = self.in_batches(move |c| jtis::purge(c, now, BATCH)).await?;
         purged.client_secrets = self
             .storage
             .write(move |c| client_secrets::purge(c, now - SECRET_HISTORY))
             .await?;
+        if let Some(before) = self
+            .audit_retention
+            .and_then(|kept| now.checked_sub_signed(kept))
+        {
+            purged.audit = self
+                .in_batches(move |c| audit::purge(c, before, BATCH))
+                .await?;
+        }
         Ok(purged)
     }
 

@@ -5,11 +5,11 @@ use std::sync::atomic::Ordering;
 use chrono::TimeDelta;
 
 use super::{Actor, Flows};
+use crate::domain::audit::Act;
 use crate::domain::mail::{Mail, MailKind};
 use crate::domain::recovery::Ruling;
 use crate::domain::{EmailAddress, Locale};
-use crate::entropy;
-use crate::storage::{StorageError, mails, users};
+use crate::storage::{StorageError, audit, mails, users};
 
 /// What a caller learns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,8 +23,9 @@ pub enum Reminded {
 }
 
 impl Flows {
-    /// Queues a reset mail. One row is written whether or not anybody has the address; who gets the mail, and the secret in
-    /// it, is decided by the worker, so known and unknown addresses cost the same (bar F01, F02, F03).
+    /// Queues a reset mail. The same is written whether or not anybody has the address; who gets the mail, and the secret in
+    /// it, is decided by the worker, so known and unknown addresses cost the same (bar F01, F02, F03). The entry in the audit names
+    /// no user either; it has the id of the mail, which stands in the mail's Message-ID too.
     pub async fn remind(
         &self,
         actor: Actor,
@@ -37,8 +38,9 @@ impl Flows {
         let now = self.clock.now();
         let rules = self.recovery.clone();
         let key = email.key();
+        let entry = actor.did(Act::PasswordRemind, now);
         let mail = Mail {
-            id: entropy::id(now),
+            id: entry.id,
             kind: MailKind::Reset {
                 address_key: key.as_str().to_owned(),
             },
@@ -50,14 +52,24 @@ impl Flows {
         };
         let ended = self.storage.write_last(move |c| {
             if actor.may_know_users && users::find_by_email(c, &key)?.is_none() {
+                audit::record(c, &entry.refused("wrong_user"))?;
                 return Ok::<_, StorageError>((Reminded::UnknownUser, false));
             }
             c.serialise_on(key.as_str())?;
             let queued = mails::queued_since(c, &key, rules.window_start(now))?;
             match rules.rule(now, &queued) {
-                Ruling::Send => mails::insert(c, &mail).map(|()| (Reminded::Accepted, true)),
-                Ruling::Quiet => Ok((Reminded::Accepted, false)),
-                Ruling::Refuse(wait) => Ok((Reminded::TooMany(wait), false)),
+                Ruling::Send => {
+                    mails::insert_and_record(c, &mail, &entry)?;
+                    Ok((Reminded::Accepted, true))
+                }
+                Ruling::Quiet => {
+                    audit::record(c, &entry.refused("cool_down"))?;
+                    Ok((Reminded::Accepted, false))
+                }
+                Ruling::Refuse(wait) => {
+                    audit::record(c, &entry.refused("throttled"))?;
+                    Ok((Reminded::TooMany(wait), false))
+                }
             }
         });
         let (reminded, queued) = ended.await?;

@@ -1,12 +1,14 @@
 //! The link's token sets the new password, once.
 
-use super::password::{self, Chosen};
+use super::audit::Refuses;
+use super::password::{self, NewPassword};
 use super::sessions::Session;
 use super::{Actor, Flows};
+use crate::domain::audit::Act;
 use crate::domain::{EmailAddress, PlainToken, Refusal, ResetToken, User};
 use crate::hasher::HashError;
 use crate::storage::reset_tokens::{self, LiveResetToken};
-use crate::storage::{StorageError, users};
+use crate::storage::{StorageError, audit, users};
 
 /// What a caller asks for.
 #[derive(Debug)]
@@ -16,7 +18,7 @@ pub struct Reset {
     /// The token from the mail; none when the text cannot be one of our tokens.
     pub token: Option<PlainToken<ResetToken>>,
     /// The new password.
-    pub new: Chosen,
+    pub new: NewPassword,
 }
 
 /// Why the password was not set. Nothing was changed, and the token still works if it worked before.
@@ -39,10 +41,24 @@ pub enum ResetError {
     Storage(#[from] StorageError),
 }
 
+/// No refusal says whose token it was, or whether anybody has the address: the look-ups that would tell are not made for all.
+impl Refuses for ResetError {
+    fn refusal(&self) -> Option<&'static str> {
+        match self {
+            Self::WrongPassword(_) => Some("wrong_password"),
+            Self::WrongToken => Some("wrong_token"),
+            Self::WrongUser => Some("wrong_user"),
+            Self::Hash(_) | Self::Storage(_) => None,
+        }
+    }
+}
+
 impl Flows {
     /// Sets the password; returns the user whose it is.
     pub async fn reset(&self, actor: Actor, reset: Reset) -> Result<User, ResetError> {
-        Ok(self.consume(actor, reset, None).await?.0)
+        let ended = self.consume(actor.clone(), reset, None).await;
+        let did = |now| actor.did(Act::PasswordReset, now);
+        Ok(self.audited(ended, did).await?.0)
     }
 
     /// Sets the password and signs the user in, in one step.
@@ -52,7 +68,9 @@ impl Flows {
         reset: Reset,
     ) -> Result<(User, Session), ResetError> {
         let session = self.new_session();
-        let (user, session) = self.consume(actor, reset, Some(session)).await?;
+        let ended = self.consume(actor.clone(), reset, Some(session)).await;
+        let did = |now| actor.did(Act::PasswordReset, now);
+        let (user, session) = self.audited(ended, did).await?;
         session
             .map(|session| (user, session))
             .ok_or(ResetError::WrongToken)
@@ -71,6 +89,7 @@ impl Flows {
             true => Ok(()),
             false => Err(ResetError::WrongPassword(reasons)),
         };
+        let new = new.map_err(|refusal| ResetError::WrongPassword(vec![refusal]))?;
         let typed = email.as_ref().map(EmailAddress::to_text);
         refuse(self.judge(&new, typed.as_deref()).await?)?;
 
@@ -120,8 +139,9 @@ impl Flows {
                 return Err(ResetError::WrongToken);
             }
             password::finish(c, &user, actor.client_id.clone(), now)?;
+            audit::record(c, &actor.did(Act::PasswordReset, now).to_user(user.id))?;
             if let Some(session) = &session {
-                session.store(c, &actor.client_id, user.id, now)?;
+                session.store(c, &actor, user.id, now)?;
             }
             Ok((user, session))
         });

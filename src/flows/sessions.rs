@@ -5,12 +5,11 @@ use uuid::Uuid;
 
 use super::prove::{self, ProveError};
 use super::{Actor, Flows};
-use crate::domain::{
-    AccessToken, ClientId, EmailAddress, Instant, Password, PlainToken, Scopes, User,
-};
+use crate::domain::audit::Act;
+use crate::domain::{AccessToken, EmailAddress, Instant, Password, PlainToken, Scopes, User};
 use crate::entropy;
 use crate::storage::access_tokens::{self, NewAccessToken};
-use crate::storage::{AnyConnection, Result as StorageResult};
+use crate::storage::{AnyConnection, Result as StorageResult, audit};
 
 /// A user token. It carries no scope of an application: it lets its bearer change the password of its subject, who has to
 /// know the old one.
@@ -23,26 +22,26 @@ pub struct Session {
 }
 
 impl Flows {
-    /// Signs a user in by password.
+    /// Signs a user in by password. No credentials: what was sent cannot be anybody's.
     pub async fn create_session(
         &self,
         actor: Actor,
-        email: &EmailAddress,
-        password: Password,
+        credentials: Option<(EmailAddress, Password)>,
     ) -> Result<(Session, User), ProveError> {
-        prove::anew(|| async {
-            let proven = self.prove(email.key(), password.clone()).await?;
-            let (session, client_id) = (self.new_session(), actor.client_id.clone());
+        let ended = prove::anew(|| async {
+            let proven = self.prove_any(credentials.clone()).await?;
+            let (session, actor) = (self.new_session(), actor.clone());
             let now = self.clock.now();
             // A password change at the same time ends every token, so this one must not come after it unseen.
             let kept = self.storage.write(move |c| {
                 proven.still_holds(c)?;
-                session.store(c, &client_id, proven.user.id, now)?;
+                session.store(c, &actor, proven.user.id, now)?;
                 Ok::<_, ProveError>((session, proven.user))
             });
             kept.await
-        })
-        .await
+        });
+        let did = |now| actor.did(Act::SessionCreate, now);
+        self.audited(ended.await, did).await
     }
 
     /// A session that is not stored yet.
@@ -55,22 +54,24 @@ impl Flows {
 }
 
 impl Session {
+    /// Stores it, and writes that into the audit.
     pub(super) fn store(
         &self,
         c: &mut AnyConnection,
-        client_id: &ClientId,
+        actor: &Actor,
         user_id: Uuid,
         now: Instant,
     ) -> StorageResult<()> {
         let token = NewAccessToken {
             digest: self.token.hashed(),
-            client_id,
+            client_id: &actor.client_id,
             subject: Some(user_id),
             scopes: Scopes::default(),
             created_at: now,
             expires_at: now + self.lifetime,
             jkt: None,
         };
-        access_tokens::insert(c, &token)
+        access_tokens::insert(c, &token)?;
+        audit::record(c, &actor.did(Act::SessionCreate, now).to_user(user_id))
     }
 }

@@ -29,10 +29,8 @@ pub(super) async fn set(
     Body(AdminSetRequest(new)): Body<AdminSetRequest>,
 ) -> Result<HttpResponse, ApiError> {
     let min_length = app.flows.policy.min_length;
-    let new = new.map_err(|refusal| ApiError::WrongPassword(vec![refusal], min_length))?;
-    let id = id.parse().map_err(|_| ApiError::UnknownUser)?;
     app.flows
-        .set_password(caller.actor(), id, new)
+        .set_password(caller.actor(), id.parse().ok(), new)
         .await
         .map_err(|error| ApiError::of_admin_set(error, min_length))?;
     Ok(HttpResponse::Ok().json(json!({

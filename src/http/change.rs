@@ -49,11 +49,8 @@ pub(super) async fn change(
             (app.actor(), whose)
         }
     };
-    let new = request
-        .new
-        .map_err(|refusal| ApiError::WrongPassword(vec![refusal], min_length))?;
     app.flows
-        .change_password(actor, whose, request.old, new)
+        .change_password(actor, whose, request.old, request.new)
         .await
         .map_err(|error| ApiError::of_change(error, min_length))?;
     Ok(HttpResponse::Ok().json(json!({

@@ -26,13 +26,13 @@ impl FromFields for CheckRequest {
 
 /// Tells whether a reset token is alive, and nothing about whose it is (bar F18).
 pub(super) async fn check(
-    _caller: Caller<PasswordReset>,
+    caller: Caller<PasswordReset>,
     app: web::Data<App>,
     language: Language,
     Body(request): Body<CheckRequest>,
 ) -> Result<HttpResponse, ApiError> {
-    let token = request.token.ok_or(ApiError::WrongToken)?;
-    let expires_at = app.flows.check(&token).await?.ok_or(ApiError::WrongToken)?;
+    let checked = app.flows.check(caller.actor(), request.token.as_ref());
+    let expires_at = checked.await?.ok_or(ApiError::WrongToken)?;
     Ok(HttpResponse::Ok().json(json!({
         "status": "token_valid",
         "success": language.text("token-valid"),

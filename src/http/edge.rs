@@ -16,8 +16,7 @@ use tracing::Instrument;
 use super::auth::Identified;
 use super::contracts::Voice;
 use super::error::ApiError;
-use super::origin::RequestId;
-use super::{headers, limits};
+use super::{headers, limits, origin};
 use crate::app::App;
 use crate::domain::ClientId;
 use crate::{clock, entropy};
@@ -35,15 +34,21 @@ pub async fn edge<B: MessageBody + 'static>(
     let method = request.method().clone();
     let span = tracing::info_span!("request", request_id = %id);
     let voice = Voice::of(request.head(), &app, id.clone(), now);
-    request.extensions_mut().insert(RequestId(id));
+    origin::note(&request, &app, &id);
 
     let answered = AssertUnwindSafe(next.call(request))
         .catch_unwind()
         .instrument(span.clone())
         .await;
     let elapsed = started.elapsed();
+    let mut refusal = None;
     let answered = match answered {
-        Ok(Ok(response)) => Ok(translate(response.map_into_boxed_body(), &voice)),
+        Ok(Ok(response)) => {
+            let error = response.response().extensions();
+            refusal = error.get::<ApiError>().map(|error| error.words().0);
+            drop(error);
+            Ok(translate(response.map_into_boxed_body(), &voice))
+        }
         Ok(Err(error)) => Err(error),
         Err(_) => {
             span.in_scope(|| tracing::error!("a handler panicked"));
@@ -71,7 +76,8 @@ pub async fn edge<B: MessageBody + 'static>(
                 .extensions()
                 .get::<Identified>()
                 .and_then(|c| c.client().map(ClientId::to_string));
-            tracing::info!(%method, route, status, elapsed_us, client, "answered");
+            let address = origin::of(response.request()).address;
+            tracing::info!(%method, route, status, refusal, elapsed_us, client, address, "answered");
             Ok(response)
         }
         Err(error) => {

@@ -47,7 +47,7 @@ impl From<HashError> for ApiError {
 impl From<ProveError> for ApiError {
     fn from(error: ProveError) -> Self {
         match error {
-            ProveError::WrongCredentials => Self::WrongCredentials,
+            ProveError::WrongCredentials(_) => Self::WrongCredentials,
             ProveError::TooMany(wait) => Self::TooMany(wait),
             ProveError::Stale => Self::Unavailable, // twice in a row: somebody is at it
             ProveError::Hash(error) => error.into(),

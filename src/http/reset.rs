@@ -42,9 +42,7 @@ pub(super) async fn reset(
     let reset = Reset {
         email: Some(request.email),
         token: request.token,
-        new: request
-            .password
-            .map_err(|r| ApiError::WrongPassword(vec![r], min_length))?,
+        new: request.password,
     };
     app.flows
         .reset(caller.actor(), reset)

@@ -18,8 +18,7 @@ pub(super) async fn create(
     language: Language,
     Body(credentials): Body<Credentials>,
 ) -> Result<HttpResponse, ApiError> {
-    let (email, password) = credentials.both()?;
-    let created = app.flows.create_session(caller.actor(), &email, password);
+    let created = app.flows.create_session(caller.actor(), credentials.both());
     let (session, user) = created.await?;
     Ok(HttpResponse::Created().json(json!({
         "status": "session_created",

@@ -73,10 +73,8 @@ pub(super) async fn create(
     Body(request): Body<CreateRequest>,
 ) -> Result<HttpResponse, ApiError> {
     let min_length = app.flows.policy.min_length;
-    let refused = |refusal| ApiError::WrongPassword(vec![refusal], min_length);
-    let chosen = request.password.transpose().map_err(refused)?;
     let new = NewUser {
-        password: chosen,
+        password: request.password,
         ..request.new
     };
     let created = app.flows.add_user(caller.actor().into(), new);
@@ -154,8 +152,8 @@ pub(super) async fn change(
     language: Language,
     Body(ChangeUserRequest(change)): Body<ChangeUserRequest>,
 ) -> Result<HttpResponse, ApiError> {
-    let id = id.parse().map_err(|_| ApiError::UnknownUser)?;
-    let changed = app.flows.change_user(caller.actor().into(), id, change);
+    let user = UserRef::of_id(&id);
+    let changed = app.flows.change_user(caller.actor().into(), user, change);
     let text = language.text("user-updated");
     Ok(HttpResponse::Ok().json(answer("user_updated", text, &changed.await?)))
 }
@@ -167,10 +165,8 @@ pub(super) async fn delete(
     id: web::Path<String>,
     language: Language,
 ) -> Result<HttpResponse, ApiError> {
-    let id = id.parse().map_err(|_| ApiError::UnknownUser)?;
-    let deleted = app
-        .flows
-        .delete_user(caller.actor().into(), UserRef::Id(id));
+    let user = UserRef::of_id(&id);
+    let deleted = app.flows.delete_user(caller.actor().into(), user);
     match deleted.await? {
         true => Ok(HttpResponse::Ok().json(json!({
             "status": "user_deleted",

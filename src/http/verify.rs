@@ -29,21 +29,20 @@ impl FromFields for Credentials {
 
 impl Credentials {
     /// Both, if they can be somebody's.
-    pub(super) fn both(self) -> Result<(EmailAddress, Password), ApiError> {
-        let both = self.email.zip(self.password);
-        both.ok_or(ApiError::WrongCredentials)
+    pub(super) fn both(self) -> Option<(EmailAddress, Password)> {
+        self.email.zip(self.password)
     }
 }
 
 /// Tells whether this is the user's password, and whose.
 pub(super) async fn verify(
-    _caller: Caller<PasswordVerify>,
+    caller: Caller<PasswordVerify>,
     app: web::Data<App>,
     language: Language,
     Body(credentials): Body<Credentials>,
 ) -> Result<HttpResponse, ApiError> {
-    let (email, password) = credentials.both()?;
-    let user = app.flows.verify(&email, password).await?;
+    let verified = app.flows.verify(caller.actor(), credentials.both());
+    let user = verified.await?;
     Ok(HttpResponse::Ok().json(json!({
         "status": "password_verified",
         "success": language.text("password-verified"),

@@ -1,6 +1,7 @@
 //! Is this the client that it says it is? (RFC 6749 section 2.3)
 
 use super::TokenError;
+use super::assertion::{self, ClientAssertion};
 use super::known::{self, KnownClients};
 use crate::domain::{Client, ClientId, HashedToken, Instant};
 use crate::storage::{Storage, client_secrets, clients};
@@ -12,6 +13,8 @@ pub enum Authentication {
     None,
     /// By its secret: the ways in which id and secret can be read, most likely first (bar O04); none when they cannot.
     Secret(Vec<ClientCredentials>),
+    /// By a signature.
+    Assertion(ClientAssertion),
 }
 
 /// A client's id and secret, as sent.
@@ -29,16 +32,22 @@ impl std::fmt::Debug for ClientCredentials {
     }
 }
 
-/// Finds the client, or says that there is none: the same for an unknown one as for a wrong secret (bar O09).
+/// Finds the client, or says that there is none: the same for an unknown one as for a wrong secret (bar O09). `issuer` is what we
+/// are called.
 pub async fn authenticate(
     storage: &Storage,
     known: &KnownClients,
     authentication: Authentication,
+    issuer: &str,
     now: Instant,
 ) -> Result<Client, TokenError> {
     match authentication {
         Authentication::None => Err(TokenError::InvalidClient),
         Authentication::Secret(readings) => by_secret(storage, known, readings, now).await,
+        Authentication::Assertion(assertion) => {
+            let proven = assertion::verify(storage, &assertion, issuer, now).await?;
+            storage.write(move |c| proven.redeem(c)).await
+        }
     }
 }
 

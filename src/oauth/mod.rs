@@ -1,15 +1,19 @@
-//! OAuth2 through oxide-auth: the only folder that names it. Requests come in parsed; answers leave as our own values.
+//! OAuth2 through oxide-auth, and signatures through jsonwebtoken and ring: the only folder that names them. Requests come in parsed; answers leave as our own values.
 
+mod assertion;
 mod authentication;
 mod endpoint;
 pub mod guard;
 pub mod introspect;
 mod issuer;
+mod jose;
 mod known;
 mod registrar;
 pub mod revoke;
 pub mod token;
+mod verifying;
 
+pub use assertion::{ASSERTION_TYPE, ClientAssertion};
 pub use authentication::{Authentication, ClientCredentials, authenticate};
 pub use known::KnownClients;
 

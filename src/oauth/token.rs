@@ -8,6 +8,7 @@ use oxide_auth::code_grant::client_credentials::{self as grant, client_credentia
 use oxide_auth::code_grant::error::AccessTokenErrorType;
 
 use super::TokenError;
+use super::assertion::{self, ClientAssertion};
 use super::authentication::{Authentication, ClientCredentials};
 use super::endpoint::Endpoint;
 use super::known::{self, KnownClients};
@@ -60,11 +61,15 @@ pub async fn issue(
     storage: &Storage,
     known: &KnownClients,
     mut request: TokenRequest,
+    issuer: &str,
     terms: Terms,
 ) -> Result<Issued, TokenError> {
     let readings = match std::mem::replace(&mut request.authentication, Authentication::None) {
         Authentication::None => return Err(request.refusal_of_nobody()),
         Authentication::Secret(readings) => readings,
+        Authentication::Assertion(assertion) => {
+            return issue_to_signer(storage, request, &assertion, issuer, terms).await;
+        }
     };
     let remembered = readings.iter().find_map(|credentials| {
         let digest = HashedToken::of(&credentials.secret);
@@ -104,6 +109,31 @@ pub async fn issue(
         .await?;
     known.remember(client, &digest, minute);
     Ok(issued)
+}
+
+/// The assertion is used up by whatever is decided, once it has proved who asks.
+async fn issue_to_signer(
+    storage: &Storage,
+    request: TokenRequest,
+    assertion: &ClientAssertion,
+    issuer: &str,
+    terms: Terms,
+) -> Result<Issued, TokenError> {
+    match request.refusal_of_nobody() {
+        TokenError::InvalidClient => {}
+        other => return Err(other),
+    }
+    let proven = assertion::verify(storage, assertion, issuer, terms.now).await?;
+    let decided = storage.write(move |c| {
+        let client = proven.redeem(c)?;
+        let id = client.id.clone();
+        let decided = decide(&request, id.as_str(), Some(client), terms);
+        if let Ok(issued) = &decided {
+            access_tokens::insert(c, &issued.row(terms.now))?;
+        }
+        Ok::<_, TokenError>(decided)
+    });
+    decided.await?
 }
 
 fn issue_anew(

@@ -9,7 +9,9 @@ use super::columns::{At, Id, InstantSql, UuidSql};
 use super::connection::directly;
 use super::error::{Result, StorageError};
 use super::schema::{access_tokens, client_secrets, clients};
-use crate::domain::{AccessToken, Client, ClientId, ClientSecret, HashedToken, Instant, Scopes};
+use crate::domain::{
+    AccessToken, AuthMethod, Client, ClientId, ClientSecret, HashedToken, Instant, Scopes,
+};
 
 /// A token that is about to be handed out.
 #[derive(Debug)]
@@ -87,6 +89,8 @@ pub fn insert_if_authentic(
         )
         .filter(clients::disabled_at.is_null())
         .filter(clients::scopes.eq(client.scopes.to_string()))
+        .filter(clients::auth_method.ne(AuthMethod::PrivateKeyJwt.name()))
+        .filter(clients::require_dpop.eq(client.require_dpop))
         .filter(
             clients::token_lifetime
                 .eq(lifetime)

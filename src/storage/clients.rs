@@ -9,7 +9,7 @@ use super::connection::directly;
 use super::error::{Result, StorageError};
 use super::schema::{client_secrets, clients};
 use crate::domain::{
-    Client, ClientId, ClientSecret, HashedToken, Instant, JwkSet, ResetUrl, Scopes,
+    AuthMethod, Client, ClientId, ClientSecret, HashedToken, Instant, JwkSet, ResetUrl, Scopes,
 };
 
 #[derive(Queryable, Selectable, Insertable)]
@@ -135,7 +135,7 @@ pub fn find(c: &mut AnyConnection, id: &ClientId) -> Result<Option<Client>> {
 }
 
 /// Finds an enabled client by its id and one of its live secrets: one look-up, whatever the number of secrets, and the same
-/// for an unknown client as for a wrong secret (bar O09).
+/// for an unknown client as for a wrong secret (bar O09). One that signs has no use for a secret that it had before.
 pub fn authenticate(
     c: &mut AnyConnection,
     id: &ClientId,
@@ -156,7 +156,8 @@ pub fn authenticate(
                 .is_null()
                 .or(client_secrets::not_before.le(At(now))),
         )
-        .filter(clients::disabled_at.is_null());
+        .filter(clients::disabled_at.is_null())
+        .filter(clients::auth_method.ne(AuthMethod::PrivateKeyJwt.name()));
     let row = directly!(c, query.select(Row::as_select()).get_result(c)).optional()?;
     row.map(Client::try_from).transpose()
 }

@@ -2,7 +2,7 @@
 //!
 //! Writes are committed in groups: whatever waits (at most `BATCH`) shares one `BEGIN IMMEDIATE` transaction, each closure
 //! in a savepoint of its own, and every caller is answered after the commit. So full durability costs one fsync per group,
-//! and never a lock fight. Reads that wait together share one read transaction.
+//! and never a lock fight. What the closures wrote into the audit goes in last, in one go. Reads that wait together share one read transaction.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread::JoinHandle;
@@ -10,6 +10,7 @@ use std::thread::JoinHandle;
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use tokio::sync::oneshot;
 
+use super::audit;
 use super::connection::AnyConnection;
 use super::error::{Result, StorageError};
 use crate::domain::DatabaseUrl;
@@ -182,13 +183,18 @@ fn drain(url: &DatabaseUrl, mode: Mode, connection: AnyConnection, jobs: &Receiv
 
 fn write_all(connection: &mut AnyConnection, batch: &mut [Box<dyn Job>]) -> Result<()> {
     connection.begin_write()?;
+    let entries = audit::Batch::begin();
     let mut run = || {
         for job in batch.iter_mut() {
+            let before = entries.len();
             if job.undo() == Undo::Nothing {
-                if !job.run(connection) && !connection.kept_transaction() {
-                    return Err(StorageError::Unavailable(
-                        "the transaction was lost".to_owned(),
-                    ));
+                if !job.run(connection) {
+                    entries.truncate(before);
+                    if !connection.kept_transaction() {
+                        return Err(StorageError::Unavailable(
+                            "the transaction was lost".to_owned(),
+                        ));
+                    }
                 }
                 continue;
             }
@@ -196,9 +202,11 @@ fn write_all(connection: &mut AnyConnection, batch: &mut [Box<dyn Job>]) -> Resu
             if job.run(connection) {
                 connection.commit()?;
             } else {
+                entries.truncate(before);
                 connection.rollback()?;
             }
         }
+        entries.write(connection)?;
         connection.commit()
     };
     let ended = run();

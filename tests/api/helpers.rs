@@ -10,7 +10,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 use unforget::clock::Clock;
-use unforget::config::{MailSettings, Settings};
+use unforget::config::{AuditSettings, MailSettings, Settings};
 use unforget::domain::recovery::RecoveryRules;
 use unforget::domain::{ClientId, DatabaseUrl, EmailAddress, Password, PasswordPolicy};
 use unforget::flows::clients::{ClientChange, NewClient};
@@ -125,6 +125,7 @@ pub(crate) fn settings(database_url: &str, mail_url: &str) -> Settings {
         trusted_proxies: Vec::new(),
         cors_origins: Vec::new(),
         page_client: None,
+        audit: AuditSettings::default(),
         auto_migrate: true,
         workers: 2,
         shown: Vec::new(),
@@ -290,7 +291,7 @@ impl TestApp {
     pub(crate) async fn user(&self, email: &str) -> uuid::Uuid {
         let new = NewUser {
             email: EmailAddress::parse(email).unwrap(),
-            password: Some(Password::parse(OLD_PASSWORD).unwrap().into()),
+            password: Some(Ok(Password::parse(OLD_PASSWORD).unwrap().into())),
             password_hash: None,
             locale: None,
             profile: serde_json::Map::new(),

@@ -65,7 +65,7 @@ impl Rig {
         for email in &emails {
             let new = NewUser {
                 email: EmailAddress::parse(email).unwrap(),
-                password: Some(Password::parse(OLD_PASSWORD).unwrap().into()),
+                password: Some(Ok(Password::parse(OLD_PASSWORD).unwrap().into())),
                 password_hash: None,
                 locale: None,
                 profile: serde_json::Map::new(),

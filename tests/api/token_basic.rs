@@ -28,7 +28,7 @@ fn basic(user_pass: impl AsRef<[u8]>) -> String {
 }
 
 /// A client whose id and secret were chosen elsewhere, as those that an operator brings along.
-async fn foreign_client(app: &TestApp, id: &str, secret: &str) {
+pub(crate) async fn foreign_client(app: &TestApp, id: &str, secret: &str) {
     let (name, scopes) = ("An older service".parse().unwrap(), APP.parse().unwrap());
     let new = NewClient {
         id: Some(ClientId::new(id)),

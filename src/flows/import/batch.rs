@@ -7,9 +7,10 @@ use std::time::Duration;
 use super::ImportOptions;
 use super::incoming::Incoming;
 use super::refused::Refused;
+use crate::domain::audit::Act;
 use crate::domain::{Instant, User};
-use crate::flows::{Flows, password};
-use crate::storage::{AnyConnection, StorageError, guesses, user_batches, users};
+use crate::flows::{By, Flows, password};
+use crate::storage::{AnyConnection, StorageError, audit, guesses, user_batches, users};
 
 /// How long to wait before trying once more when the database is busy or away.
 const PATIENCE: [Duration; 4] = [
@@ -113,6 +114,16 @@ impl Plan {
                 },
             });
         }
+        let done = incoming.iter().zip(&users).zip(&came);
+        let done = done.filter_map(|((incoming, user), came)| match came {
+            Came::Added => Some(user.id),
+            Came::Updated => there
+                .get(incoming.email.key().as_str())
+                .map(|existing| existing.id),
+            Came::Unchanged | Came::Refused(_) => None,
+        });
+        let entry = |id| By::Operator.did(Act::UserImport, now).to_user(id);
+        audit::record_all(c, &done.map(entry).collect::<Vec<_>>())?;
         Ok(came)
     }
 

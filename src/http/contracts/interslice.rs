@@ -58,9 +58,7 @@ pub(in crate::http) async fn reset(
     let reset = Reset {
         email: None,
         token: wanted.token,
-        new: wanted
-            .password
-            .map_err(|refusal| ApiError::WrongPassword(vec![refusal], min_length))?,
+        new: wanted.password,
     };
     let (user, session) = app
         .flows

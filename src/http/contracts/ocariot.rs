@@ -44,9 +44,8 @@ pub(in crate::http) async fn set(
     let id: Uuid = user_id
         .parse()
         .map_err(|_| ApiError::field("user_id", Problem::Malformed))?;
-    let new = new.map_err(|refusal| ApiError::WrongPassword(vec![refusal], min_length))?;
     app.flows
-        .set_password(caller.actor(), id, new)
+        .set_password(caller.actor(), Some(id), new)
         .await
         .map_err(|error| ApiError::of_admin_set(error, min_length))?;
     Ok(HttpResponse::NoContent().finish())

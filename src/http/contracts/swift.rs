@@ -61,11 +61,13 @@ pub(in crate::http) async fn change(
     JsonBody(wanted): JsonBody<ChangeRequest>,
 ) -> Result<HttpResponse, ApiError> {
     let min_length = app.flows.policy.min_length;
-    let new = wanted
-        .new
-        .map_err(|refusal| ApiError::WrongPassword(vec![refusal], min_length))?;
     app.flows
-        .change_password(user.actor, Whose::Subject(user.user_id), wanted.old, new)
+        .change_password(
+            user.actor,
+            Whose::Subject(user.user_id),
+            wanted.old,
+            wanted.new,
+        )
         .await
         .map_err(|error| ApiError::of_change(error, min_length))?;
     let header = request.headers().get(ACCEPT_LANGUAGE);

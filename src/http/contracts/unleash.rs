@@ -55,9 +55,7 @@ pub(in crate::http) async fn reset(
     let reset = Reset {
         email: None,
         token: request.token,
-        new: request
-            .password
-            .map_err(|refusal| ApiError::WrongPassword(vec![refusal], min_length))?,
+        new: request.password,
     };
     app.flows
         .reset(caller.actor(), reset)
@@ -68,15 +66,15 @@ pub(in crate::http) async fn reset(
 
 /// Tells whose a live reset token is. Never uses it up (bar F17).
 pub(in crate::http) async fn validate(
-    _caller: Caller<PasswordReset>,
+    caller: Caller<PasswordReset>,
     app: web::Data<App>,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
     let query = Fields::of_query(request.query_string())?;
     let text = query.filled("token")?;
-    let token = PlainToken::parse(text).ok_or(ApiError::WrongToken)?;
-    let user = app.flows.user_of_link(&token).await?;
-    let user = user.ok_or(ApiError::WrongToken)?;
+    let token = PlainToken::parse(text);
+    let user = app.flows.user_of_link(caller.actor(), token.as_ref());
+    let user = user.await?.ok_or(ApiError::WrongToken)?;
     let mut body = Map::new();
     body.insert("token".to_owned(), json!(text));
     body.insert("email".to_owned(), json!(user.email.to_text()));

@@ -7,7 +7,9 @@ use zeroize::Zeroizing;
 use super::OauthError;
 use super::parameters::Parameters;
 use crate::http::fields;
-use crate::oauth::{Authentication, ClientCredentials};
+use crate::oauth::{
+    ASSERTION_TYPE, Authentication, ClientAssertion, ClientCredentials, TokenError,
+};
 
 /// Reads the `Authorization` field and the parameters.
 pub(super) fn read(
@@ -17,12 +19,13 @@ pub(super) fn read(
     let two_ways = || OauthError::malformed("the client authenticates in two ways");
     let id = parameters.get("client_id");
     let secret = parameters.get("client_secret");
-    let assertion = parameters
-        .get("client_assertion")
-        .or_else(|| parameters.get("client_assertion_type"));
+    let assertion = parameters.get("client_assertion");
+    let assertion_type = parameters.get("client_assertion_type");
+    let signs = assertion.or(assertion_type).is_some();
     let Some(readings) = basic(headers)? else {
         return match (id, secret) {
-            (_, Some(_)) if assertion.is_some() => Err(two_ways()),
+            (_, Some(_)) if signs => Err(two_ways()),
+            (id, None) if signs => by_assertion(id, assertion, assertion_type),
             (Some(id), Some(secret)) => Ok(Authentication::Secret(vec![ClientCredentials {
                 id: id.to_owned(),
                 secret: Zeroizing::new(secret.to_owned()),
@@ -30,7 +33,7 @@ pub(super) fn read(
             _ => Ok(Authentication::None),
         };
     };
-    if secret.is_some() || assertion.is_some() {
+    if secret.is_some() || signs {
         return Err(two_ways());
     }
     if id.is_some_and(|id| !readings.is_empty() && readings.iter().all(|r| r.id != id)) {
@@ -39,6 +42,26 @@ pub(super) fn read(
         ));
     }
     Ok(Authentication::Secret(readings))
+}
+
+/// Reads a signed assertion (RFC 7521 section 4.2).
+fn by_assertion(
+    id: Option<&str>,
+    assertion: Option<&str>,
+    assertion_type: Option<&str>,
+) -> Result<Authentication, OauthError> {
+    let (Some(text), Some(kind)) = (assertion, assertion_type) else {
+        return Err(OauthError::malformed(
+            "client_assertion and client_assertion_type belong together",
+        ));
+    };
+    if kind != ASSERTION_TYPE {
+        return Err(TokenError::InvalidClient.into());
+    }
+    Ok(Authentication::Assertion(ClientAssertion {
+        text: text.to_owned(),
+        client_id: id.map(str::to_owned),
+    }))
 }
 
 /// Reads HTTP Basic (RFC 6749 section 2.3.1): both halves form-encoded. Many clients send them raw, so that is tried as well

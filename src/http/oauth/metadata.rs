@@ -5,6 +5,7 @@ use serde_json::json;
 use url::Url;
 
 use crate::app::App;
+use crate::domain::jwk::SigningAlgorithm;
 use crate::domain::{AuthMethod, Scopes};
 use crate::http::error::ApiError;
 
@@ -35,8 +36,7 @@ pub(in crate::http) fn issuer_path(issuer: &str) -> Option<String> {
 
 /// The ways in which clients authenticate, everywhere the same.
 pub(super) fn auth_methods() -> Vec<&'static str> {
-    let offered = [AuthMethod::ClientSecretBasic, AuthMethod::ClientSecretPost];
-    offered.map(AuthMethod::name).to_vec()
+    AuthMethod::ALL.map(AuthMethod::name).to_vec()
 }
 
 /// Tells it. Everything is from configuration and nothing from the request (bar X03); only what works is listed (bar O22).
@@ -48,10 +48,13 @@ pub(in crate::http) async fn metadata(app: web::Data<App>) -> HttpResponse {
         "issuer": issuer,
         "token_endpoint": at("/oauth/token"),
         "token_endpoint_auth_methods_supported": methods,
+        "token_endpoint_auth_signing_alg_values_supported": SigningAlgorithm::NAMES,
         "introspection_endpoint": at("/oauth/introspect"),
         "introspection_endpoint_auth_methods_supported": methods,
+        "introspection_endpoint_auth_signing_alg_values_supported": SigningAlgorithm::NAMES,
         "revocation_endpoint": at("/oauth/revoke"),
         "revocation_endpoint_auth_methods_supported": methods,
+        "revocation_endpoint_auth_signing_alg_values_supported": SigningAlgorithm::NAMES,
         "registration_endpoint": at("/oauth/register"),
         "grant_types_supported": ["client_credentials"],
         // There is no authorization endpoint; the member is required all the same (section 2, bar X04).

@@ -1,6 +1,7 @@
 //! `POST /oauth/revoke` (RFC 7009): a client ends one of its tokens.
 
 use actix_web::{HttpRequest, HttpResponse, web};
+use serde_json::json;
 
 use super::parameters::Parameters;
 use super::{OauthError, authentication};
@@ -22,5 +23,6 @@ pub(in crate::http) async fn revoke(
         .ok_or_else(|| OauthError::malformed("token is missing"))?;
     let (now, origin) = (app.flows.clock.now(), origin::of(&request));
     end(&app.flows.storage, client.id, token, now, origin).await?;
-    Ok(HttpResponse::Ok().finish())
+    // The status says it all (section 2.2), but there are clients that take a body that is not JSON for a fault (simple-oauth2).
+    Ok(HttpResponse::Ok().json(json!({})))
 }

@@ -25,7 +25,14 @@ pub(in crate::http) async fn token(
         lifetime: app.token_lifetime,
         random: entropy::bytes(),
     };
-    let issued = issue(&app.flows.storage, &app.known_clients, asked, terms).await?;
+    let issued = issue(
+        &app.flows.storage,
+        &app.known_clients,
+        asked,
+        &app.flows.public_url,
+        terms,
+    )
+    .await?;
     Ok(HttpResponse::Ok().json(TokenResponse {
         access_token: issued.token.expose(),
         token_type: "Bearer",

@@ -45,9 +45,8 @@ pub(in crate::http) async fn check(
     origin: Origin,
     Body(request): Body<CheckRequest>,
 ) -> Result<HttpResponse, ApiError> {
-    let token = request.token.ok_or(ApiError::WrongToken)?;
-    let link = app.flows.page_link(&token, origin).await?;
-    let expires_at = link.ok_or(ApiError::WrongToken)?.expires_at;
+    let checked = app.flows.page_check(request.token.as_ref(), origin);
+    let expires_at = checked.await?.ok_or(ApiError::WrongToken)?;
     Ok(HttpResponse::Ok().json(json!({
         "status": "token_valid",
         "success": language.text("token-valid"),
@@ -63,12 +62,8 @@ pub(in crate::http) async fn reset(
     Body(request): Body<ResetRequest>,
 ) -> Result<HttpResponse, ApiError> {
     let min_length = app.flows.policy.min_length;
-    let token = request.token.ok_or(ApiError::WrongToken)?;
-    let new = request
-        .password
-        .map_err(|refusal| ApiError::WrongPassword(vec![refusal], min_length))?;
     app.flows
-        .page_reset(token, new, origin)
+        .page_reset(request.token, request.password, origin)
         .await
         .map_err(|error| ApiError::of_reset(error, min_length))?;
     Ok(HttpResponse::Ok().json(json!({

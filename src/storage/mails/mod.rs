@@ -6,10 +6,12 @@ use diesel::prelude::*;
 use uuid::Uuid;
 
 use super::AnyConnection;
+use super::audit;
 use super::columns::{At, Id};
 use super::connection::directly;
 use super::error::{Result, StorageError};
 use super::schema::mails;
+use crate::domain::audit::Entry;
 use crate::domain::mail::{Mail, MailKind, MailState};
 use crate::domain::{ClientId, EmailAddress, EmailKey, Instant};
 
@@ -114,6 +116,15 @@ impl TryFrom<Row> for MailReport {
 
 /// Queues a mail, to be sent as soon as possible.
 pub fn insert(c: &mut AnyConnection, mail: &Mail) -> Result<()> {
+    insert_with(c, mail, None)
+}
+
+/// Queues a mail and writes into the audit that it was asked for, in one statement where each has a price.
+pub fn insert_and_record(c: &mut AnyConnection, mail: &Mail, entry: &Entry) -> Result<()> {
+    insert_with(c, mail, Some(entry))
+}
+
+fn insert_with(c: &mut AnyConnection, mail: &Mail, entry: Option<&Entry>) -> Result<()> {
     let (kind, address_key, user_id, recipient) = match &mail.kind {
         MailKind::Reset { address_key } => ("reset", Some(address_key.as_str()), None, None),
         MailKind::PasswordChanged { user_id, recipient } => (
@@ -143,8 +154,10 @@ pub fn insert(c: &mut AnyConnection, mail: &Mail) -> Result<()> {
         mails::attempts.eq(mail.attempts),
         mails::recipient.eq(recipient),
     ));
-    directly!(c, insert.execute(c))?;
-    Ok(())
+    match entry {
+        Some(entry) => audit::insert_and_record(c, insert, entry).map(drop),
+        None => Ok(directly!(c, insert.execute(c)).map(drop)?),
+    }
 }
 
 /// When reset mails were queued for an address since the given time, newest first, whether or not anybody has the address.

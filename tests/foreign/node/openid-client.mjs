@@ -1,0 +1,81 @@
+// openid-client: configured by discovery, and encodes even "-" and "_" in HTTP Basic.
+
+import assert from 'node:assert/strict'
+import * as client from 'openid-client'
+import { base, body, given, json, mode, remindUrl, run, sent } from './common.mjs'
+import { privateKey } from './keys.mjs'
+
+const plain = { algorithm: 'oauth2', execute: [client.allowInsecureRequests] }
+const discover = (id, authentication) => client.discovery(base, id, undefined, authentication, plain)
+const methods = { basic: client.ClientSecretBasic, post: client.ClientSecretPost }
+const withSecret = ({ client_id, client_secret }, method = 'basic') => discover(client_id, methods[method](client_secret))
+const remind = (config, token, options) =>
+  client.fetchProtectedResource(config, token, remindUrl, 'POST', body(), new Headers(json), options)
+
+await run({
+  async call() {
+    for (const registered of Object.values(given('CLIENTS'))) {
+      const config = await withSecret(registered, mode)
+      const token = await client.clientCredentialsGrant(config, { scope: 'password:remind' })
+      assert.equal(token.scope, 'password:remind')
+      assert.equal(token.expiresIn(), 3600)
+      await sent(await remind(config, token.access_token))
+    }
+  },
+  async end() {
+    const registered = given('CLIENT')
+    const config = await withSecret(registered)
+    const { access_token } = await client.clientCredentialsGrant(config)
+    const seen = await client.tokenIntrospection(config, access_token)
+    assert.deepEqual([seen.active, seen.client_id], [true, registered.client_id])
+    await client.tokenRevocation(config, access_token)
+    assert.deepEqual({ ...(await client.tokenIntrospection(config, access_token)) }, { active: false })
+    await assert.rejects(remind(config, access_token), (error) => {
+      assert.deepEqual(error.cause[0].parameters.error, 'invalid_token')
+      return true
+    })
+  },
+  async refused() {
+    const registered = given('CLIENT')
+    const config = await withSecret(registered)
+    await assert.rejects(client.clientCredentialsGrant(config, { scope: 'users:write' }), { error: 'invalid_scope', status: 400 })
+    const posted = await withSecret({ ...registered, client_secret: 'wrong' }, 'post')
+    await assert.rejects(client.clientCredentialsGrant(posted), (error) => {
+      assert.equal(error.status, 401)
+      return true
+    })
+  },
+  async register() {
+    const options = { ...plain, initialAccessToken: given('TOKEN') }
+    const config = await client.dynamicClientRegistration(base, { client_name: 'Quotes', scope: 'password:remind' }, undefined, options)
+    const { access_token, scope } = await client.clientCredentialsGrant(config)
+    assert.equal(scope, 'password:remind')
+    await sent(await remind(config, access_token))
+    const greedy = client.dynamicClientRegistration(base, { client_name: 'Quotes', scope: 'users:write' }, undefined, options)
+    await assert.rejects(greedy, { error: 'invalid_client_metadata', status: 400 })
+  },
+  async key() {
+    const { client_id } = given('CLIENT')
+    const config = await discover(client_id, client.PrivateKeyJwt(await privateKey(mode)))
+    const { access_token } = await client.clientCredentialsGrant(config, { scope: 'password:remind' })
+    await sent(await remind(config, access_token))
+    assert.equal((await client.tokenIntrospection(config, access_token)).active, true)
+    await client.tokenRevocation(config, access_token)
+    assert.equal((await client.tokenIntrospection(config, access_token)).active, false)
+  },
+  async bound() {
+    const config = await withSecret(given('CLIENT'))
+    const pair = await client.randomDPoPKeyPair(mode)
+    const DPoP = client.getDPoPHandle(config, pair)
+    const token = await client.clientCredentialsGrant(config, { scope: 'password:remind' }, { DPoP })
+    assert.equal(token.token_type, 'dpop') // It makes all types lower-case.
+    await sent(await remind(config, token.access_token, { DPoP }))
+    await sent(await remind(config, token.access_token, { DPoP }))
+    const seen = await client.tokenIntrospection(config, token.access_token)
+    assert.deepEqual([seen.token_type, seen.cnf.jkt], ['DPoP', await DPoP.calculateThumbprint()])
+    await assert.rejects(remind(config, token.access_token), (error) => {
+      assert.equal(error.cause[0].scheme, 'dpop')
+      return true
+    })
+  },
+})
