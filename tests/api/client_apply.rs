@@ -254,7 +254,7 @@ both! {
             ("scopes = 'password:reset'\ntoken_lifetime = '90days'", "client Bad: token_lifetime: from 1s to 30days"),
             ("scopes = 'password:reset'\n[[clients]]\nname = 'New'\nscopes = 'password:reset'", "client New is stated twice"),
             ("scopes = 'password:reset'\n[[clients]]\nname = 'Again'\nid = 'legacy.app'\nscopes = 'password:reset'\n[[clients]]\nname = 'Legacy'\nscopes = 'password:reset'", "client Legacy is stated twice"),
-            ("scopes = 'password:reset'\nsecret = hunter2hunter2", "not TOML that can be read, at line 7"),
+            ("scopes = 'password:reset'\nsecret = hunter2hunter2", "not TOML that can be read, at line 8"),
         ] {
             let line = refused(&program, &format!("{good}\n[[clients]]\nname = 'Bad'\n{entry}\n"));
             assert!(line.contains(words), "{words}: {line}");

@@ -10,10 +10,10 @@ const RESET_URL: &str = "https://quotes.example/reset?token={token}";
 
 /// Runs the script in the program's folder, with the program's configuration.
 fn register(program: &Program, reset_url: &str) -> std::process::Output {
-    run(program, &["Teen Quotes", reset_url, "quotes.env"], &[])
+    script(program, &["Teen Quotes", reset_url, "quotes.env"], &[])
 }
 
-fn run(
+fn script(
     program: &Program,
     arguments: &[&str],
     environment: &[(&str, &str)],
@@ -95,15 +95,15 @@ both! {
         let program = Program::new(&[("UNFORGET_DATABASE_URL", &database.url())]);
         let command = format!("env UNFORGET_PASSWORD__MIN_LENGTH=8 {}", env!("CARGO_BIN_EXE_unforget"));
         let environment = [("SCOPE", "password:verify users:read"), ("UNFORGET", command.as_str())];
-        let output = run(&program, &["--json \"quoted\"", "", "a file.env"], &environment);
+        let output = script(&program, &["--json \"quoted\"", "", "a file.env"], &environment);
         assert!(output.status.success(), "{output:?}");
         let client = &program.json(&["client", "list"])[0];
         assert_eq!(client["name"], "--json \"quoted\"");
         assert_eq!((&client["scopes"], &client["reset_url"]), (&serde_json::json!(["password:verify", "users:read"]), &serde_json::Value::Null));
 
-        assert_eq!(run(&program, &["Only a name"], &[]).status.code(), Some(2));
+        assert_eq!(script(&program, &["Only a name"], &[]).status.code(), Some(2));
         for broken in ["/no/such/program", "false"] {
-            assert_eq!(run(&program, &["Name", "", "b.env"], &[("UNFORGET", broken)]).status.code(), Some(1));
+            assert_eq!(script(&program, &["Name", "", "b.env"], &[("UNFORGET", broken)]).status.code(), Some(1));
         }
         let mut files: Vec<_> = std::fs::read_dir(program.folder.path()).unwrap().map(|file| file.unwrap().file_name()).collect();
         files.retain(|name| name != "data");
