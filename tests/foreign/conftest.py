@@ -8,7 +8,6 @@ import subprocess
 
 import pytest
 
-import legacy
 from service import ROOT, Service
 
 DATABASES = ["sqlite"] + (["postgres"] if os.environ.get("TEST_DATABASE_URL") else [])
@@ -33,10 +32,17 @@ def service(request):
     assert service.faults == []
 
 
+def bring(service, client_id, secret):
+    """An app that keeps the credentials that it has elsewhere."""
+    service.command("client", "add", "An older service", "--scope", "password:remind password:reset",
+                    "--id", client_id, "--secret-stdin", input=secret)
+    return {"client_id": client_id, "client_secret": secret}
+
+
 @pytest.fixture(scope="session")
 def clients(service):
     """One client of each kind."""
-    brought = {name: legacy.client(service, *credentials) for name, credentials in LEGACY.items()}
+    brought = {name: bring(service, *credentials) for name, credentials in LEGACY.items()}
     return {"made here": service.client()} | brought
 
 
