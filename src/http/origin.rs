@@ -8,6 +8,7 @@ use actix_web::{FromRequest, HttpMessage, HttpRequest};
 
 use super::peer;
 use crate::app::App;
+use crate::domain::ClientId;
 use crate::domain::audit::Origin;
 
 /// Finds out what is remembered of a request, and leaves it there for whoever writes about it. The edge does, once.
@@ -17,6 +18,14 @@ pub(super) fn note(request: &ServiceRequest, app: &App, request_id: &str) {
         request_id: Some(request_id.to_owned()),
         address: address.and_then(|address| app.address_form.of(address)),
     });
+}
+
+/// A client that has shown who it is, by other means than an access token.
+pub(super) struct Named(pub(super) ClientId);
+
+/// Leaves the client on the request, for the log.
+pub(super) fn name(request: &HttpRequest, client: &ClientId) {
+    request.extensions_mut().insert(Named(client.clone()));
 }
 
 /// What is remembered of a request.
