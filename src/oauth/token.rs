@@ -96,13 +96,13 @@ async fn issue_to_client(
     let minute = known::minute(terms.now);
     if let Some((client, digest, issued)) = remembered {
         let is_noted = known.is_noted(&client, &digest, minute);
-        let (owner, secret) = (client.clone(), digest.clone());
+        let to_note = (!is_noted).then(|| (client.clone(), digest.clone()));
         let entry = issued.entry(terms.now, origin);
         let work = move |c: &mut AnyConnection| {
             let row = issued.row(terms.now);
-            let stored = access_tokens::insert_if_authentic(c, &row, &owner, &secret, &entry)?;
+            let stored = access_tokens::insert_if_authentic(c, &row, &client, &digest, &entry)?;
             if stored && !is_noted {
-                client_secrets::note_use(c, &owner.id, &secret, minute)?;
+                client_secrets::note_use(c, &client.id, &digest, minute)?;
             }
             Ok::<_, StorageError>(stored.then_some(issued))
         };
@@ -111,7 +111,7 @@ async fn issue_to_client(
             false => storage.write(work).await?,
         };
         if let Some(issued) = stored {
-            if !is_noted {
+            if let Some((client, digest)) = to_note {
                 known.remember(client, &digest, minute);
             }
             return Ok(issued);

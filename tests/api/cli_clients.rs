@@ -129,8 +129,10 @@ both! {
         assert_eq!(rotated["label"], "2027");
         let show = || said(program.run(&["client", "show", id]));
         assert!(show().contains("The secret 2026, which ends ") && show().contains("is not in use any more."), "{}", show());
-        let service = program.serve().await;
+        let mut service = program.serve().await;
         service.token(&client).await;
+        service.kill(); // what was noted with a token is as durable as the token
+        let service = program.serve().await;
         assert!(show().contains("The secret 2026 is still in use although it ends "), "{}", show());
         let secrets = program.json(&["client", "show", id])["secrets"].clone();
         let told: Vec<_> = secrets.as_array().unwrap().iter().map(|s| json!([s["label"], s["state"], s["in_use"]])).collect();

@@ -54,7 +54,7 @@ async fn every_command_that_prints_data_prints_json_when_asked() {
     file("users.jsonl", "{\"email\": \"bob@example.com\"}");
     const DOCUMENT: bool = true;
     const LINES: bool = false;
-    let steps: [(&str, &[&str], bool); 22] = [
+    let steps: [(&str, &[&str], bool); 23] = [
         ("migrate", &[], DOCUMENT),
         ("config", &[], DOCUMENT),
         ("client apply", &["apps.toml"], DOCUMENT),
@@ -80,6 +80,7 @@ async fn every_command_that_prints_data_prints_json_when_asked() {
         ("mail test", &["ann@example.com"], DOCUMENT),
         ("mail list", &[], DOCUMENT),
         ("purge", &[], DOCUMENT),
+        ("audit", &[], LINES),
         ("man", &["pages"], DOCUMENT),
     ];
     // A service, a text of a format of its own, and what needs a failed mail.

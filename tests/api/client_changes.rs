@@ -7,8 +7,9 @@ use diesel::sql_types::Text;
 use diesel::{QueryableByName, RunQueryDsl, sql_query};
 use futures_util::future::join_all;
 use serde_json::json;
-use unforget::domain::{AuthMethod, ClientId, JwkSet, Scopes};
+use unforget::domain::{AuthMethod, ClientId, HashedToken, JwkSet, Scopes};
 use unforget::flows::By;
+use unforget::flows::clients::apply::{StatedClient, StatedSecret};
 use unforget::flows::clients::{ClientChange, ClientError};
 use unforget::storage::{AnyConnection, StorageError};
 
@@ -162,6 +163,40 @@ both! {
             assert!(deleted && statuses.is_subset(&HashSet::from([200, 401])), "{statuses:?}");
             assert!(statuses.contains(&401), "{statuses:?}");
         }
+    }
+
+    async fn o19_what_a_file_takes_away_is_lost_to_live_tokens_and_each_act_is_in_the_audit(app: TestApp) {
+        let client = app.client(APP).await;
+        let token = app.token_of(&client).await;
+        let stated = |scopes: &str, disabled: bool| StatedClient {
+            id: Some(client.client_id()),
+            name: "Teen Quotes".parse().unwrap(),
+            scopes: scopes.parse().unwrap(),
+            reset_url: None,
+            locale: None,
+            token_lifetime: None,
+            auth_method: AuthMethod::default(),
+            jwks: None,
+            require_dpop: false,
+            disabled: Some(disabled),
+            secrets: vec![StatedSecret {
+                label: "brought".parse().unwrap(),
+                digest: HashedToken::of("a secret from elsewhere"),
+                not_before: None,
+                expires_at: None,
+            }],
+        };
+        let apply = async |stated, dry_run| app.flows.apply_clients(By::Operator, vec![stated], dry_run).await.unwrap();
+        apply(stated("password:remind", true), true).await;
+        assert_eq!(app.check(&token, "x").await.said(), "400 wrong_token");
+        apply(stated("password:remind", false), false).await;
+        assert_eq!(app.check(&token, "x").await.said(), "403 insufficient_scope");
+        for disabled in [true, false, false] {
+            apply(stated("password:remind", disabled), false).await;
+            assert_eq!(app.check(&token, "x").await.said(), "401 invalid_token");
+        }
+        let expected = ["client.add", "client.change", "client.rotate", "client.disable", "client.enable"];
+        assert_eq!(acts(&app, &client.client_id()).await, expected);
     }
 
     async fn changes_at_once_do_not_undo_each_other_and_each_is_in_the_audit(app: TestApp) {

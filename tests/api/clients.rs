@@ -9,6 +9,8 @@ use diesel::sql_types::Text;
 use diesel::{QueryableByName, RunQueryDsl, sql_query};
 use futures_util::future::join_all;
 use sha2::{Digest, Sha256};
+use unforget::domain::ClientId;
+use unforget::domain::client::MalformedId;
 use unforget::flows::By;
 use unforget::storage::{AnyConnection, StorageError};
 
@@ -177,6 +179,10 @@ both! {
         let named = app.client_with(APP, |new| new.name = user.parse().unwrap()).await;
         assert!(named.id.starts_with("uf_cl_"), "{named:?}");
         assert!(uuid::Uuid::parse_str(&named.id).is_err(), "{named:?}");
+        // Nor is one that is brought along, however it is spelt.
+        for spelt in [user.clone(), user.to_uppercase(), user.replace('-', "")] {
+            assert_eq!(spelt.parse::<ClientId>(), Err(MalformedId::Uuid), "{spelt}");
+        }
         let posing = TestClient { id: user, ..named.clone() };
         assert_eq!(app.token_request(&posing, &[GRANT]).await.said(), "401 invalid_client");
         assert_eq!(app.token_request(&named, &[GRANT]).await.status, 200);

@@ -204,15 +204,15 @@ fn client_metadata() -> Vec<Field> {
     let methods = AuthMethod::ALL.map(AuthMethod::name);
     vec![
         text("client_name", "What people call it; mails name it too.", "Teen Quotes"),
-        text("scope", "Scopes, separated by spaces. None that the registrar's token does not carry.", "password:remind password:reset").omissible(),
-        one_of("token_endpoint_auth_method", "How it will authenticate. With `private_key_jwt` it gets no secret.", &methods).omissible(),
-        list("grant_types", "The only grant.", &["client_credentials"]).omissible(),
-        list("response_types", "None.", &[]).omissible(),
-        field("jwks", Type::Object, "Its public keys (RFC 7517).", json!({"keys": []})).omissible().without_example(),
-        field("dpop_bound_access_tokens", Type::Boolean, "Whether it gets only tokens that are bound to a key (RFC 9449).", json!(false)).omissible(),
-        text("reset_url", "Where its reset links lead: an https URL with `{token}`, optionally `{email}` and `{locale}`.", "https://quotes.example/reset?token={token}").omissible(),
-        locale("locale", "The language of its mails when neither the call nor the user states one.").omissible(),
-        field("token_lifetime", Type::Integer, "How long its tokens live, in seconds.", json!(3600)).omissible(),
+        text("scope", "Scopes, separated by spaces. None that the registrar's token does not carry.", "password:remind password:reset").optional(),
+        one_of("token_endpoint_auth_method", "How it will authenticate. With `private_key_jwt` it gets no secret.", &methods).optional(),
+        list("grant_types", "The only grant.", &["client_credentials"]).optional(),
+        list("response_types", "None.", &[]).optional(),
+        field("jwks", Type::Object, "Its public keys (RFC 7517).", json!({"keys": []})).optional().without_example(),
+        field("dpop_bound_access_tokens", Type::Boolean, "Whether it gets only tokens that are bound to a key (RFC 9449).", json!(false)).optional(),
+        text("reset_url", "Where its reset links lead: an https URL with `{token}`, optionally `{email}` and `{locale}`.", "https://quotes.example/reset?token={token}").optional(),
+        locale("locale", "The language of its mails when neither the call nor the user states one.").optional(),
+        field("token_lifetime", Type::Integer, "How long its tokens live, in seconds.", json!(3600)).optional(),
     ]
 }
 
