@@ -7,6 +7,7 @@ use ipnet::IpNet;
 
 use crate::domain::{Client, ClientId};
 use crate::flows::Flows;
+use crate::oauth::dpop::Dpop;
 use crate::oauth::{self, Authentication, KnownClients, TokenError};
 
 /// The service, as a request sees it. One for all threads.
@@ -15,6 +16,8 @@ pub struct App {
     pub flows: Flows,
     /// The clients that were let in before.
     pub known_clients: KnownClients,
+    /// Checks proofs of possession.
+    pub dpop: Dpop,
     /// How long application tokens live whose client states nothing else.
     pub token_lifetime: TimeDelta,
     /// The client on whose behalf calls of the Interslice contract run that carry no token.

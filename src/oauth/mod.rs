@@ -2,12 +2,15 @@
 
 mod assertion;
 mod authentication;
+mod bound;
+pub mod dpop;
 mod endpoint;
 pub mod guard;
 pub mod introspect;
 mod issuer;
 mod jose;
 mod known;
+mod nonces;
 mod registrar;
 pub mod revoke;
 pub mod token;
@@ -51,6 +54,12 @@ pub enum TokenError {
     /// Unknown, malformed, or more than the client is registered for.
     #[error("invalid_scope")]
     InvalidScope,
+    /// The proof of possession is missing, wrong or used up (RFC 9449 section 5).
+    #[error("invalid_dpop_proof")]
+    InvalidProof,
+    /// The proof needs a nonce of ours (RFC 9449 section 8).
+    #[error("use_dpop_nonce")]
+    NonceNeeded,
     /// Only client_credentials is offered.
     #[error("unsupported_grant_type")]
     UnsupportedGrantType,

@@ -10,6 +10,7 @@ use oxide_auth::code_grant::error::AccessTokenErrorType;
 use super::TokenError;
 use super::assertion::{self, ClientAssertion};
 use super::authentication::{Authentication, ClientCredentials};
+use super::dpop::Proof;
 use super::endpoint::Endpoint;
 use super::known::{self, KnownClients};
 use crate::domain::{
@@ -27,6 +28,8 @@ pub struct TokenRequest {
     pub scope: Option<String>,
     /// How the client says who it is.
     pub authentication: Authentication,
+    /// The proof of a key that the token is to be bound to (RFC 9449 section 5).
+    pub proof: Option<Proof>,
 }
 
 /// What a new token needs besides the request.
@@ -51,6 +54,8 @@ pub struct Issued {
     pub scopes: Scopes,
     /// How long it lives.
     pub lifetime: TimeDelta,
+    /// The thumbprint of the key that it is bound to.
+    pub jkt: Option<[u8; 32]>,
 }
 
 /// Authenticates the client and issues a token.
@@ -74,6 +79,10 @@ pub async fn issue(
     let remembered = readings.iter().find_map(|credentials| {
         let digest = HashedToken::of(&credentials.secret);
         let client = known.find(&credentials.id, &digest)?;
+        // A proof is one more thing to store.
+        if request.proof.is_some() {
+            return None;
+        }
         let issued = decide(&request, &credentials.id, Some(client.clone()), terms).ok()?;
         Some((client, digest, issued))
     });
@@ -128,12 +137,28 @@ async fn issue_to_signer(
         let client = proven.redeem(c)?;
         let id = client.id.clone();
         let decided = decide(&request, id.as_str(), Some(client), terms);
-        if let Ok(issued) = &decided {
-            access_tokens::insert(c, &issued.row(terms.now))?;
+        let Ok(issued) = &decided else {
+            return Ok(decided);
+        };
+        if let Err(used) = redeem(c, &request.proof)? {
+            return Ok(Err(used));
         }
+        access_tokens::insert(c, &issued.row(terms.now))?;
         Ok::<_, TokenError>(decided)
     });
     decided.await?
+}
+
+/// Uses the proof up, if there is one.
+fn redeem(
+    c: &mut AnyConnection,
+    proof: &Option<Proof>,
+) -> Result<Result<(), TokenError>, StorageError> {
+    let first = proof.as_ref().map(|proof| proof.redeem(c)).transpose()?;
+    Ok(match first {
+        Some(false) => Err(TokenError::InvalidProof),
+        Some(true) | None => Ok(()),
+    })
 }
 
 fn issue_anew(
@@ -149,6 +174,7 @@ fn issue_anew(
         let client = clients::authenticate(c, &id, &digest, terms.now)?;
         match decide(request, &credentials.id, client.clone(), terms) {
             Ok(issued) => {
+                redeem(c, &request.proof)??;
                 access_tokens::insert(c, &issued.row(terms.now))?;
                 let client = client.ok_or(TokenError::InvalidClient)?;
                 return Ok((issued, client, digest));
@@ -179,13 +205,19 @@ fn decide(
     terms: Terms,
 ) -> Result<Issued, TokenError> {
     let scopes = request.scope.as_deref().map(str::parse::<Scopes>);
+    let has_to_prove = client.as_ref().is_some_and(|client| client.require_dpop);
     let mut endpoint = Endpoint::new(client, terms, scopes.unwrap_or(Ok(Scopes::default())));
     let asked = Asked { request, id };
     let pending = client_credentials(&mut endpoint, &asked).map_err(|e| endpoint.explain(e))?;
     pending
         .issue(&mut endpoint, id.to_owned(), false)
         .map_err(|e| endpoint.explain(e))?;
-    endpoint.into_issued()
+    let jkt = request.proof.as_ref().map(|proof| proof.jkt);
+    if has_to_prove && jkt.is_none() {
+        return Err(TokenError::InvalidProof);
+    }
+    let issued = endpoint.into_issued()?;
+    Ok(Issued { jkt, ..issued })
 }
 
 impl Issued {
@@ -197,7 +229,7 @@ impl Issued {
             scopes: self.scopes,
             created_at: now,
             expires_at: now + self.lifetime,
-            jkt: None,
+            jkt: self.jkt,
         }
     }
 }

@@ -92,7 +92,7 @@ fn words(error: &ApiError) -> (&'static str, Cow<'static, str>) {
             "UNAUTHORIZED",
             "Authentication failed for lack of authentication credentials.",
         ),
-        ApiError::Denied(Denied::InvalidToken) => (
+        ApiError::Denied(Denied::InvalidToken | Denied::InvalidProof | Denied::NonceNeeded) => (
             "UNAUTHORIZED",
             "Authentication failed because the access token is invalid, expired or revoked.",
         ),
