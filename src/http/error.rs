@@ -113,7 +113,9 @@ impl ApiError {
             Self::WrongToken => ("wrong_token", "wrong-token"),
             Self::WrongPassword(..) => ("wrong_password", "wrong-password"),
             Self::Denied(Denied::NoCredentials) => ("unauthorized", "unauthorized"),
-            Self::Denied(Denied::InvalidToken) => ("invalid_token", "invalid-token"),
+            Self::Denied(Denied::InvalidToken | Denied::Misused) => {
+                ("invalid_token", "invalid-token")
+            }
             Self::Denied(Denied::InvalidProof) => ("invalid_dpop_proof", "invalid-dpop-proof"),
             Self::Denied(Denied::NonceNeeded) => ("use_dpop_nonce", "use-dpop-nonce"),
             Self::Denied(Denied::InsufficientScope(_)) => {
@@ -192,7 +194,7 @@ fn challenges(denied: Denied) -> Vec<String> {
     let error = match denied {
         Denied::NoCredentials => String::new(),
         Denied::InvalidRequest => ", error=\"invalid_request\"".to_owned(),
-        Denied::InvalidToken => ", error=\"invalid_token\"".to_owned(),
+        Denied::InvalidToken | Denied::Misused => ", error=\"invalid_token\"".to_owned(),
         Denied::InvalidProof => ", error=\"invalid_dpop_proof\"".to_owned(),
         Denied::NonceNeeded => ", error=\"use_dpop_nonce\"".to_owned(),
         Denied::InsufficientScope(scope) => {
@@ -204,7 +206,7 @@ fn challenges(denied: Denied) -> Vec<String> {
     let bearer = format!("Bearer realm=\"{REALM}\"{error}");
     let dpop = format!("DPoP realm=\"{REALM}\"{error}, algs=\"{algorithms}\"");
     match denied {
-        Denied::InvalidProof | Denied::NonceNeeded => vec![dpop],
+        Denied::Misused | Denied::InvalidProof | Denied::NonceNeeded => vec![dpop],
         _ => vec![bearer, dpop],
     }
 }

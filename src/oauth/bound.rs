@@ -33,7 +33,7 @@ impl Standing {
                     false => Self::refused(Denied::InvalidProof),
                 }
             }
-            Ok(_) => Self::refused(Denied::InvalidToken),
+            Ok(_) => Self::refused(Denied::Misused),
             Err(Unproven::Invalid) => Self::refused(Denied::InvalidProof),
             Err(Unproven::NonceNeeded) => Self::refused(Denied::NonceNeeded),
         };

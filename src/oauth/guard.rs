@@ -46,6 +46,8 @@ pub enum Denied {
     InvalidRequest,
     /// Unknown, expired or revoked: 401.
     InvalidToken,
+    /// A token of a key, used otherwise: as a plain bearer's, or with another key: 401, and only DPoP will do (RFC 9449 section 7.2).
+    Misused,
     /// The token needs a proof, and there is no good one: 401 (RFC 9449 section 7.1).
     InvalidProof,
     /// The proof needs a nonce: 401 (RFC 9449 section 9).
@@ -66,8 +68,11 @@ impl Standing {
                 let live = storage
                     .read(move |c| access_tokens::find_live(c, &digest, now))
                     .await?;
-                // One that is bound to a key is more than a bearer's (RFC 9449 section 7.1, bar X09).
-                ("Bearer ?", true, live.filter(|live| live.jkt.is_none()))
+                // One that is bound to a key is more than a bearer's (bar X09).
+                if live.as_ref().is_some_and(|live| live.jkt.is_some()) {
+                    return Ok(Self::refused(Denied::Misused));
+                }
+                ("Bearer ?", true, live)
             }
         };
         Ok(Self {

@@ -192,7 +192,9 @@ fn plain(error: &ApiError) -> Value {
         ApiError::Denied(Denied::NoCredentials) => {
             json!({"error": "You need to sign in or sign up before continuing."})
         }
-        ApiError::Denied(Denied::InvalidToken | Denied::InvalidProof | Denied::NonceNeeded) => {
+        ApiError::Denied(
+            Denied::InvalidToken | Denied::Misused | Denied::InvalidProof | Denied::NonceNeeded,
+        ) => {
             json!({"error": "Invalid authentication token."})
         }
         other => {

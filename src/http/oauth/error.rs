@@ -154,7 +154,7 @@ impl OauthError {
             ApiError::Denied(Denied::InsufficientScope(_)) => {
                 ("insufficient_scope", "the access token has not the scope")
             }
-            ApiError::Denied(Denied::InvalidToken) => (
+            ApiError::Denied(Denied::InvalidToken | Denied::Misused) => (
                 "invalid_token",
                 "the access token is unknown, expired or revoked",
             ),
