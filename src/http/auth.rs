@@ -47,7 +47,7 @@ pub(super) async fn identify<B: MessageBody + 'static>(
     let judged = match (scheme, bearer) {
         (Scheme::Dpop, Bearer::Token(token)) => {
             let uri = proof::target(&app, request.path());
-            let claimed = proof::claimed(request.headers(), request.method(), &uri);
+            let claimed = proof::presented(request.headers(), request.method(), &uri);
             Standing::of_bound(&token, claimed, &app.dpop, storage, now).await
         }
         (_, bearer) => {

@@ -5,7 +5,7 @@ use actix_web::http::Method;
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 
 use crate::app::App;
-use crate::oauth::dpop::Claimed;
+use crate::oauth::dpop::Presented;
 
 /// Where a proof is.
 pub(super) const PROOF: HeaderName = HeaderName::from_static("dpop");
@@ -18,10 +18,14 @@ pub(super) fn target(app: &App, path: &str) -> String {
 }
 
 /// What the one `DPoP` field is to prove. More than one are as bad as none (section 4.3).
-pub(super) fn claimed<'a>(headers: &'a HeaderMap, method: &'a Method, uri: &'a str) -> Claimed<'a> {
+pub(super) fn presented<'a>(
+    headers: &'a HeaderMap,
+    method: &'a Method,
+    uri: &'a str,
+) -> Presented<'a> {
     let mut fields = headers.get_all(PROOF);
     let only = fields.next().filter(|_| fields.next().is_none());
-    Claimed {
+    Presented {
         proof: only.and_then(|field| field.to_str().ok()),
         method: method.as_str(),
         uri,

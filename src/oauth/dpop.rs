@@ -25,7 +25,7 @@ pub struct Dpop {
 
 /// A request that somebody proves to have made.
 #[derive(Debug)]
-pub struct Claimed<'a> {
+pub struct Presented<'a> {
     /// The `DPoP` field, if there is exactly one and it is a text.
     pub proof: Option<&'a str>,
     /// The request's method.
@@ -81,14 +81,15 @@ impl Dpop {
     pub async fn check(
         &self,
         storage: &Storage,
-        claimed: &Claimed<'_>,
+        presented: &Presented<'_>,
         now: Instant,
     ) -> Result<Checked, StorageError> {
         let refused = |why| Checked {
             outcome: Err(why),
             nonce: None,
         };
-        let Some((signed, jwk, made)) = claimed.proof.and_then(|text| read(text, claimed)) else {
+        let Some((signed, jwk, made)) = presented.proof.and_then(|text| read(text, presented))
+        else {
             return Ok(refused(Unproven::Invalid));
         };
         let sealed = match signed.text("nonce") {
@@ -132,13 +133,13 @@ impl Dpop {
 }
 
 /// Everything that needs neither a nonce nor the signature: the message, its key, and when it says that it was made.
-fn read<'a>(text: &'a str, claimed: &Claimed<'_>) -> Option<(Signed<'a>, Jwk, Instant)> {
+fn read<'a>(text: &'a str, presented: &Presented<'_>) -> Option<(Signed<'a>, Jwk, Instant)> {
     let signed = Signed::read(text)?;
     let typed = signed.header.get("typ")?.as_str()? == "dpop+jwt";
     let jwk = Jwk::read(signed.header.get("jwk")?.as_object()?).ok()?;
-    let method = signed.text("htm")? == claimed.method;
-    let target = canonical(signed.text("htu")?)? == canonical(claimed.uri)?;
-    let token = match claimed.token {
+    let method = signed.text("htm")? == presented.method;
+    let target = canonical(signed.text("htu")?)? == canonical(presented.uri)?;
+    let token = match presented.token {
         Some(digest) => signed.text("ath")? == URL_SAFE_NO_PAD.encode(digest),
         None => true,
     };

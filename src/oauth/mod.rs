@@ -11,6 +11,7 @@ mod issuer;
 mod jose;
 mod known;
 mod nonces;
+mod refused;
 mod registrar;
 pub mod revoke;
 pub mod token;
@@ -19,6 +20,7 @@ mod verifying;
 pub use assertion::{ASSERTION_TYPE, ClientAssertion};
 pub use authentication::{Authentication, ClientCredentials, authenticate};
 pub use known::KnownClients;
+pub use refused::{Claimed, audited};
 
 use std::sync::LazyLock;
 
@@ -40,6 +42,15 @@ fn to_library(scopes: Scopes) -> oxide_auth::primitives::scope::Scope {
     // Our names hold only characters that RFC 6749 section 3.3 allows; a test reads every one of them.
     #[expect(clippy::expect_used, reason = "a test reads every name")]
     scopes.to_string().parse().expect("scope names are valid")
+}
+
+impl From<dpop::Unproven> for TokenError {
+    fn from(why: dpop::Unproven) -> Self {
+        match why {
+            dpop::Unproven::Invalid => Self::InvalidProof,
+            dpop::Unproven::NonceNeeded => Self::NonceNeeded,
+        }
+    }
 }
 
 /// What an OAuth2 request can be refused for (RFC 6749 section 5.2), or why it could not be answered.

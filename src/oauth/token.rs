@@ -10,14 +10,17 @@ use oxide_auth::code_grant::error::AccessTokenErrorType;
 use super::TokenError;
 use super::assertion::{self, ClientAssertion};
 use super::authentication::{Authentication, ClientCredentials};
-use super::dpop::Proof;
+use super::dpop::{Proof, Unproven};
 use super::endpoint::Endpoint;
 use super::known::{self, KnownClients};
+use super::refused::{Claimed, audited};
+use crate::domain::audit::{Act, Entry, Origin};
 use crate::domain::{
     AccessToken, Client, ClientId, ClientSecret, HashedToken, Instant, PlainToken, Scopes,
 };
+use crate::entropy;
 use crate::storage::access_tokens::{self, NewAccessToken};
-use crate::storage::{AnyConnection, Storage, StorageError, client_secrets, clients};
+use crate::storage::{AnyConnection, Storage, StorageError, audit, client_secrets, clients};
 
 /// A token request whose form is right. What it asks for is judged here.
 #[derive(Debug, Clone)]
@@ -29,7 +32,7 @@ pub struct TokenRequest {
     /// How the client says who it is.
     pub authentication: Authentication,
     /// The proof of a key that the token is to be bound to (RFC 9449 section 5).
-    pub proof: Option<Proof>,
+    pub proof: Option<Result<Proof, Unproven>>,
 }
 
 /// What a new token needs besides the request.
@@ -58,22 +61,39 @@ pub struct Issued {
     pub jkt: Option<[u8; 32]>,
 }
 
-/// Authenticates the client and issues a token.
-///
+/// Authenticates the client and issues a token; the audit is told, whatever comes of it.
+pub async fn issue(
+    storage: &Storage,
+    known: &KnownClients,
+    request: TokenRequest,
+    issuer: &str,
+    terms: Terms,
+    origin: Origin,
+) -> Result<Issued, TokenError> {
+    let claimed = Claimed::from(&request.authentication);
+    let ended = issue_to_client(storage, known, request, issuer, terms, &origin).await;
+    audited(storage, ended, Act::TokenIssue, claimed, origin, terms.now).await
+}
+
 /// A client that was let in before is remembered, so that the usual case is one statement: it stores the token if everything that
 /// was remembered still holds. Whatever else happens, the decision is made anew from the database, in one transaction.
-pub async fn issue(
+async fn issue_to_client(
     storage: &Storage,
     known: &KnownClients,
     mut request: TokenRequest,
     issuer: &str,
     terms: Terms,
+    origin: &Origin,
 ) -> Result<Issued, TokenError> {
+    // Before the client is known: many libraries send the same assertion again with the nonce that they are given.
+    if let Some(Err(why)) = request.proof {
+        return Err(why.into());
+    }
     let readings = match std::mem::replace(&mut request.authentication, Authentication::None) {
         Authentication::None => return Err(request.refusal_of_nobody()),
         Authentication::Secret(readings) => readings,
         Authentication::Assertion(assertion) => {
-            return issue_to_signer(storage, request, &assertion, issuer, terms).await;
+            return issue_to_signer(storage, request, &assertion, issuer, terms, origin).await;
         }
     };
     let remembered = readings.iter().find_map(|credentials| {
@@ -90,16 +110,17 @@ pub async fn issue(
     if let Some((client, digest, issued)) = remembered {
         let is_noted = known.is_noted(&client, &digest, minute);
         let (owner, secret) = (client.clone(), digest.clone());
+        let entry = issued.entry(terms.now, origin);
         let work = move |c: &mut AnyConnection| {
             let row = issued.row(terms.now);
-            let stored = access_tokens::insert_if_authentic(c, &row, &owner, &secret)?;
+            let stored = access_tokens::insert_if_authentic(c, &row, &owner, &secret, &entry)?;
             if stored && !is_noted {
                 client_secrets::note_use(c, &owner.id, &secret, minute)?;
             }
             Ok::<_, StorageError>(stored.then_some(issued))
         };
         let stored = match is_noted {
-            true => storage.write_last(work).await?,
+            true => storage.write_one(work).await?,
             false => storage.write(work).await?,
         };
         if let Some(issued) = stored {
@@ -109,9 +130,10 @@ pub async fn issue(
             return Ok(issued);
         }
     }
+    let origin = origin.clone();
     let (issued, client, digest) = storage
         .write(move |c| {
-            let (issued, client, digest) = issue_anew(c, &request, &readings, terms)?;
+            let (issued, client, digest) = issue_anew(c, &request, &readings, terms, &origin)?;
             client_secrets::note_use(c, &client.id, &digest, minute)?;
             Ok::<_, TokenError>((issued, client, digest))
         })
@@ -127,12 +149,14 @@ async fn issue_to_signer(
     assertion: &ClientAssertion,
     issuer: &str,
     terms: Terms,
+    origin: &Origin,
 ) -> Result<Issued, TokenError> {
     match request.refusal_of_nobody() {
         TokenError::InvalidClient => {}
         other => return Err(other),
     }
     let proven = assertion::verify(storage, assertion, issuer, terms.now).await?;
+    let origin = origin.clone();
     let decided = storage.write(move |c| {
         let client = proven.redeem(c)?;
         let id = client.id.clone();
@@ -140,10 +164,11 @@ async fn issue_to_signer(
         let Ok(issued) = &decided else {
             return Ok(decided);
         };
-        if let Err(used) = redeem(c, &request.proof)? {
+        if let Err(used) = redeem(c, &request)? {
             return Ok(Err(used));
         }
         access_tokens::insert(c, &issued.row(terms.now))?;
+        audit::record(c, &issued.entry(terms.now, &origin))?;
         Ok::<_, TokenError>(decided)
     });
     decided.await?
@@ -152,13 +177,12 @@ async fn issue_to_signer(
 /// Uses the proof up, if there is one.
 fn redeem(
     c: &mut AnyConnection,
-    proof: &Option<Proof>,
+    request: &TokenRequest,
 ) -> Result<Result<(), TokenError>, StorageError> {
-    let first = proof.as_ref().map(|proof| proof.redeem(c)).transpose()?;
-    Ok(match first {
-        Some(false) => Err(TokenError::InvalidProof),
-        Some(true) | None => Ok(()),
-    })
+    match &request.proof {
+        Some(Ok(proof)) if !proof.redeem(c)? => Ok(Err(TokenError::InvalidProof)),
+        _ => Ok(Ok(())),
+    }
 }
 
 fn issue_anew(
@@ -166,6 +190,7 @@ fn issue_anew(
     request: &TokenRequest,
     readings: &[ClientCredentials],
     terms: Terms,
+    origin: &Origin,
 ) -> Result<(Issued, Client, HashedToken<ClientSecret>), TokenError> {
     let mut refused = None;
     for credentials in readings {
@@ -174,8 +199,9 @@ fn issue_anew(
         let client = clients::authenticate(c, &id, &digest, terms.now)?;
         match decide(request, &credentials.id, client.clone(), terms) {
             Ok(issued) => {
-                redeem(c, &request.proof)??;
+                redeem(c, request)??;
                 access_tokens::insert(c, &issued.row(terms.now))?;
+                audit::record(c, &issued.entry(terms.now, origin))?;
                 let client = client.ok_or(TokenError::InvalidClient)?;
                 return Ok((issued, client, digest));
             }
@@ -187,6 +213,12 @@ fn issue_anew(
 }
 
 impl TokenRequest {
+    /// The thumbprint of the key that the client has proved to have.
+    fn proof_of_key(&self) -> Option<[u8; 32]> {
+        let proof = self.proof.as_ref()?;
+        proof.as_ref().ok().map(|proof| proof.jkt)
+    }
+
     /// What does not depend on the client is told even to one that did not authenticate.
     fn refusal_of_nobody(&self) -> TokenError {
         match self.grant_type.as_deref() {
@@ -212,7 +244,7 @@ fn decide(
     pending
         .issue(&mut endpoint, id.to_owned(), false)
         .map_err(|e| endpoint.explain(e))?;
-    let jkt = request.proof.as_ref().map(|proof| proof.jkt);
+    let jkt = request.proof_of_key();
     if has_to_prove && jkt.is_none() {
         return Err(TokenError::InvalidProof);
     }
@@ -221,6 +253,11 @@ fn decide(
 }
 
 impl Issued {
+    fn entry(&self, now: Instant, origin: &Origin) -> Entry {
+        let entry = Entry::new(entropy::id(now), now, Act::TokenIssue, origin.clone());
+        entry.by_client(&self.client_id)
+    }
+
     fn row(&self, now: Instant) -> NewAccessToken<'_> {
         NewAccessToken {
             digest: self.token.hashed(),

@@ -8,7 +8,6 @@ import subprocess
 
 import pytest
 
-import legacy
 from service import ROOT, Service
 
 DATABASES = ["sqlite"] + (["postgres"] if os.environ.get("TEST_DATABASE_URL") else [])
@@ -36,7 +35,7 @@ def service(request):
 @pytest.fixture(scope="session")
 def clients(service):
     """One client of each kind."""
-    brought = {name: legacy.client(service, *credentials) for name, credentials in LEGACY.items()}
+    brought = {name: service.known_client(*credentials) for name, credentials in LEGACY.items()}
     return {"made here": service.client()} | brought
 
 
@@ -50,12 +49,13 @@ def address():
 def node(service, tmp_path):
     """Runs a program with Node and gives back what it prints."""
 
-    def run(program, *arguments, **environment):
+    def run(program, *arguments, folder=tmp_path, **environment):
         # Never two at once in one process, so that one folder serves them all.
         for source in [*(ROOT / "tests/foreign/node").glob("*.mjs"), program]:
             shutil.copy(source, NODE_FOLDER)
         environment = service.environment | {"UNFORGET_URL": service.base, "NODE_NO_WARNINGS": "1"} | environment
-        done = subprocess.run(["node", NODE_FOLDER / program.name, *arguments], env=environment, text=True, capture_output=True, timeout=60)
+        done = subprocess.run(["node", NODE_FOLDER / program.name, *arguments], env=environment, cwd=folder, text=True,
+                              capture_output=True, timeout=60)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 

@@ -3,6 +3,8 @@
 import pytest
 from authlib.integrations.base_client import OAuthError
 from authlib.integrations.requests_client import OAuth2Session
+from authlib.oauth2.rfc7523 import PrivateKeyJWT, private_key_jwt_sign
+from joserfc.jwk import ECKey
 
 from conftest import CLIENTS
 
@@ -54,3 +56,30 @@ def test_o11_authlib_understands_that_a_scope_is_too_much(service):
     with pytest.raises(OAuthError) as refused:
         session(service, service.client("password:remind"), scope="users:write").fetch_token()
     assert refused.value.error == "invalid_scope"
+
+
+class ShortLived(PrivateKeyJWT):
+    """Its own assertions live for an hour, which is longer than is accepted (bar X06)."""
+
+    def sign(self, auth, audience):
+        return private_key_jwt_sign(auth.client_secret, auth.client_id, audience, alg="ES256", expires_in=60)
+
+
+def with_key(service, authentication):
+    key = ECKey.generate_key("P-256")
+    registered = service.client_with_keys([key.as_dict(private=False)])
+    app = session(service, registered | {"client_secret": key}, token_endpoint_auth_method="private_key_jwt")
+    app.register_client_auth_method(authentication)
+    return app
+
+
+def test_x06_authlib_authenticates_by_a_key(service, address):
+    app = with_key(service, ShortLived(service.base))  # The issuer is the audience, whatever the parameter is called.
+    for _ in range(2):
+        app.fetch_token()
+        remind(service, app, address)
+
+
+def test_x06_an_assertion_that_lives_for_an_hour_is_refused(service):
+    with pytest.raises(OAuthError, match="invalid_client"):
+        with_key(service, PrivateKeyJWT(service.base, alg="ES256")).fetch_token()

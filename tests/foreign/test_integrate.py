@@ -1,4 +1,5 @@
-"""docs/integrate.md: every piece of code in it is run as it stands there. The Rust one is compiled into the tests of cargo."""
+"""docs/integrate.md: every piece of code in it is run as it stands there, by somebody who has what the page says to have. The Rust
+one is compiled into the tests of cargo."""
 
 import os
 import re
@@ -7,45 +8,76 @@ import sys
 
 import pytest
 
-from service import ROOT, wait_for
+from service import PROGRAM, ROOT, wait_for
 
 PAGE = (ROOT / "docs/integrate.md").read_text()
 
 
-def pieces(language):
-    return re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+def pieces(heading, language):
+    """The code in one language under a heading."""
+    _, text = PAGE.split(f"\n## {heading}\n")
+    return re.findall(rf"^```{language}\n(.*?)^```$", text.split("\n## ")[0], re.MULTILINE | re.DOTALL)
+
+
+class Integrator:
+    """Somebody in a folder of their own, with the variables of the page."""
+
+    def __init__(self, service, node, folder, address):
+        self.service, self.node, self.folder, self.address = service, node, folder, address
+        service.command("user", "add", address)
+        path = f"{PROGRAM.parent}:{os.environ['PATH']}"
+        self.environment = service.environment | {"PATH": path, "OAUTH_ISSUER": service.base, "EMAIL": address}
+
+    def registers(self, **client):
+        self.environment |= {f"OAUTH_{name.upper()}": value for name, value in client.items() if name.startswith("client_")}
+
+    def runs(self, language, code):
+        if language == "js":
+            program = self.folder / "from-the-page.mjs"
+            program.write_text(code)
+            return self.node(program, folder=self.folder, **self.environment)
+        words = {"python": [sys.executable, "-c", code], "sh": ["sh", "-eu", "-c", code]}[language]
+        done = subprocess.run(words, env=self.environment, cwd=self.folder, text=True, capture_output=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def sends_a_mail_by(self, language, code):
+        printed = self.runs(language, code)
+        assert "200" in printed and "reminder_sent" in printed
+        wait_for("the mail has come", lambda: self.service.letters_to(self.address))
 
 
 @pytest.fixture
-def settings(service, address):
-    """What the page says to have in the environment, and a user who gets the mail."""
-    service.command("user", "add", address)
-    client = service.client("password:remind")
-    return {"UNFORGET_URL": service.base, "OAUTH_CLIENT_ID": client["client_id"], "OAUTH_CLIENT_SECRET": client["client_secret"],
-            "EMAIL": address}
+def integrator(service, node, tmp_path, address):
+    return Integrator(service, node, tmp_path, address)
 
 
-def check(service, printed, settings):
-    assert "200" in printed and "reminder_sent" in printed
-    wait_for("the mail has come", lambda: service.letters_to(settings["EMAIL"]))
+@pytest.mark.parametrize("heading,language", [("Python", "python"), ("Node", "js"), ("A shell", "sh")])
+def test_the_code_of_the_page_sends_a_mail(integrator, service, heading, language):
+    integrator.registers(**service.client("password:remind"))
+    [code] = pieces(heading, language)
+    integrator.sends_a_mail_by(language, code)
 
 
-def test_the_python_of_the_page_sends_a_mail(service, settings):
-    [program] = pieces("python")
-    done = subprocess.run([sys.executable, "-c", program], env=os.environ | settings, text=True, capture_output=True)
-    assert done.returncode == 0, done.stderr
-    check(service, done.stdout, settings)
+@pytest.mark.parametrize("language", ["python", "js"])
+def test_x06_the_page_makes_a_key_registers_it_and_signs_with_it(integrator, language):
+    make, call = pieces("Without a secret", language)
+    integrator.runs(language, make)
+    [register] = pieces("Without a secret", "sh")
+    printed = integrator.runs("sh", register)
+    integrator.registers(client_id=re.search(r"^client_id +(\S+)$", printed, re.MULTILINE)[1])
+    integrator.sends_a_mail_by(language, call)
 
 
-def test_the_javascript_of_the_page_sends_a_mail(service, settings, node, tmp_path):
-    [program] = pieces("js")
-    path = tmp_path / "from-the-page.mjs"
-    path.write_text(program)
-    check(service, node(path, **settings), settings)
+@pytest.mark.parametrize("language", ["python", "js"])
+def test_x08_the_page_uses_bound_tokens(integrator, service, language):
+    integrator.registers(**service.client("password:remind", "--require-dpop"))
+    [code] = pieces("Tokens that nobody else can use", language)
+    integrator.sends_a_mail_by(language, code)
 
 
-def test_the_shell_of_the_page_sends_a_mail(service, settings):
-    [program] = pieces("sh")
-    done = subprocess.run(["sh", "-eu", "-c", program], env=os.environ | settings, text=True, capture_output=True)
-    assert done.returncode == 0, done.stderr
-    check(service, done.stdout, settings)
+def test_every_piece_of_the_page_is_run():
+    run = [piece for heading, language in [("Python", "python"), ("Node", "js"), ("A shell", "sh"), ("Rust", "rust"),
+                                           ("Without a secret", "(?:python|js|sh)"), ("Tokens that nobody else can use", "(?:python|js)")]
+           for piece in pieces(heading, language)]
+    assert len(run) == PAGE.count("\n```") / 2 == 11

@@ -76,6 +76,13 @@ def test_x06_a_key_that_is_not_registered_is_refused(service):
         discovered(service, stranger).client_credentials()
 
 
+def test_x06_the_audience_is_the_issuer_and_nothing_else(service):
+    # What the library takes when it is not told: the address of the token endpoint. docs/integrate.md says what to tell it.
+    method = with_key(service, "ES256")
+    with pytest.raises(InvalidClient):
+        discovered(service, PrivateKeyJwt(method.client_id, method.private_jwk)).client_credentials()
+
+
 @pytest.mark.parametrize("alg", ["ES256", "EdDSA", "RS256", "PS256"])
 def test_x08_requests_oauth2client_calls_the_api_with_a_bound_token(service, alg, address):
     client = discovered(service, secret(service.client()))

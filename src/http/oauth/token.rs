@@ -6,11 +6,12 @@ use serde::Serialize;
 use super::parameters::Parameters;
 use super::{OauthError, authentication};
 use crate::app::App;
+use crate::domain::Instant;
 use crate::entropy;
-use crate::http::proof;
-use crate::oauth::TokenError;
-use crate::oauth::dpop::{Checked, Unproven};
+use crate::http::{origin, proof};
+use crate::oauth::dpop::Checked;
 use crate::oauth::token::{Issued, Terms, TokenRequest, issue};
+use crate::storage::StorageError;
 
 /// Issues an application token: bound to a key, when the client proves that it has one (RFC 9449 section 5).
 pub(in crate::http) async fn token(
@@ -18,54 +19,52 @@ pub(in crate::http) async fn token(
     request: HttpRequest,
     parameters: Parameters,
 ) -> Result<HttpResponse, OauthError> {
-    let authentication = authentication::read(request.headers(), &parameters)?;
-    let mut asked = TokenRequest {
-        grant_type: parameters.get("grant_type").map(str::to_owned),
-        scope: parameters.get("scope").map(str::to_owned),
-        authentication,
-        proof: None,
-    };
     let terms = Terms {
         now: app.flows.clock.now(),
         lifetime: app.token_lifetime,
         random: entropy::bytes(),
     };
-    let mut nonce = None;
-    if proof::is_offered(&request) {
-        // Before the client is known: many libraries send the same assertion again with the nonce that they are given.
-        let uri = proof::target(&app, request.path());
-        let claimed = proof::claimed(request.headers(), request.method(), &uri);
-        let checked = app.dpop.check(&app.flows.storage, &claimed, terms.now);
-        let Checked {
-            outcome,
-            nonce: next,
-        } = checked.await?;
-        nonce = next;
-        match outcome {
-            Ok(proof) => asked.proof = Some(proof),
-            Err(why) => return Ok(refuse(why, nonce.as_deref())),
-        }
-    }
+    let authentication = authentication::read(request.headers(), &parameters)?;
+    let checked = check(&app, &request, terms.now).await?;
+    let (proof, nonce) = checked.map_or((None, None), |c| (Some(c.outcome), c.nonce));
+    let asked = TokenRequest {
+        grant_type: parameters.get("grant_type").map(str::to_owned),
+        scope: parameters.get("scope").map(str::to_owned),
+        authentication,
+        proof,
+    };
     let issued = issue(
         &app.flows.storage,
         &app.known_clients,
         asked,
         &app.flows.public_url,
         terms,
+        origin::of(&request),
     );
-    let mut response = respond(&issued.await?);
+    let mut response = match issued.await {
+        Ok(issued) => {
+            origin::name(&request, &issued.client_id);
+            respond(&issued)
+        }
+        Err(error) => OauthError::from(error).error_response(),
+    };
     proof::put_nonce(response.headers_mut(), nonce.as_deref());
     Ok(response)
 }
 
-fn refuse(why: Unproven, nonce: Option<&str>) -> HttpResponse {
-    let error = match why {
-        Unproven::Invalid => TokenError::InvalidProof,
-        Unproven::NonceNeeded => TokenError::NonceNeeded,
-    };
-    let mut response = OauthError::from(error).error_response();
-    proof::put_nonce(response.headers_mut(), nonce);
-    response
+/// What the proof comes to, if there is one.
+async fn check(
+    app: &App,
+    request: &HttpRequest,
+    now: Instant,
+) -> Result<Option<Checked>, StorageError> {
+    if !proof::is_offered(request) {
+        return Ok(None);
+    }
+    let uri = proof::target(app, request.path());
+    let presented = proof::presented(request.headers(), request.method(), &uri);
+    let checked = app.dpop.check(&app.flows.storage, &presented, now).await?;
+    Ok(Some(checked))
 }
 
 fn respond(issued: &Issued) -> HttpResponse {

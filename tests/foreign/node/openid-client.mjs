@@ -18,7 +18,7 @@ await run({
       const config = await withSecret(registered, mode)
       const token = await client.clientCredentialsGrant(config, { scope: 'password:remind' })
       assert.equal(token.scope, 'password:remind')
-      assert.equal(token.expiresIn(), 3600)
+      assert.ok(token.expiresIn() > 3500)
       await sent(await remind(config, token.access_token))
     }
   },
