@@ -79,7 +79,11 @@ fn token() -> Call {
             "Sent as `Authorization: Bearer ...`. Opaque.",
             "uf_at_...",
         ),
-        word("token_type", "RFC 6750.", "Bearer"),
+        one_of(
+            "token_type",
+            "`DPoP` when a proof came along.",
+            &["Bearer", "DPoP"],
+        ),
         field(
             "expires_in",
             Type::Integer,
@@ -102,6 +106,12 @@ fn token() -> Call {
         .limited()
         .security(SecurityRequirement::new("client", Vec::<String>::new()))
         .security(SecurityRequirement::default())
+        .in_header(text(
+            "DPoP",
+            "A proof that the client has a key (RFC 9449): the token is bound to that key. An answer that asks for a nonce has it in \
+             `DPoP-Nonce`.",
+            "eyJ0eXAiOiJkcG9wK2p3dCIs...",
+        ))
         .takes_form(&form)
         .answers(200, "A token.", issued)
         .refuses_tokens(
@@ -109,6 +119,8 @@ fn token() -> Call {
                 TokenError::InvalidRequest("a parameter is repeated"),
                 TokenError::InvalidScope,
                 TokenError::UnsupportedGrantType,
+                TokenError::InvalidProof,
+                TokenError::NonceNeeded,
                 TokenError::InvalidClient,
             ]
             .map(OauthError::from),
@@ -169,6 +181,13 @@ fn introspect() -> Call {
         one_of("token_type", "How it is used.", &["Bearer", "DPoP"]).omissible(),
         instant("iat", "When it was issued, in seconds since 1970."),
         instant("exp", "When it ends, in seconds since 1970."),
+        field(
+            "cnf",
+            Type::Object,
+            "`jkt`: the thumbprint of the key that it is bound to.",
+            json!({"jkt": "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"}),
+        )
+        .omissible(),
     ]);
     of_a_client(call(Post, "/oauth/introspect", "introspectToken", "What does a token stand for?"))
         .about(
@@ -343,6 +362,11 @@ fn metadata_shape() -> Shape {
         list(
             "revocation_endpoint_auth_signing_alg_values_supported",
             "What assertions are signed with.",
+            &SigningAlgorithm::NAMES,
+        ),
+        list(
+            "dpop_signing_alg_values_supported",
+            "What proofs of possession are signed with.",
             &SigningAlgorithm::NAMES,
         ),
         list(
