@@ -5,9 +5,10 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 use ipnet::IpNet;
 
-use crate::domain::{Client, ClientId};
+use crate::domain::audit::{Act, Origin};
+use crate::domain::{AddressForm, Client, ClientId};
 use crate::flows::Flows;
-use crate::oauth::{self, Authentication, KnownClients, TokenError};
+use crate::oauth::{self, Authentication, Claimed, KnownClients, TokenError};
 
 /// The service, as a request sees it. One for all threads.
 pub struct App {
@@ -27,6 +28,8 @@ pub struct App {
     pub cors_origins: Vec<String>,
     /// The client on whose behalf the page asks for mails; none when it does not.
     pub page_client: Option<ClientId>,
+    /// How addresses of callers are written down.
+    pub address_form: AddressForm,
     /// How often one may call; none when limits are off.
     pub limits: Option<LimitRules>,
 }
@@ -52,16 +55,22 @@ pub struct Rate {
 }
 
 impl App {
-    /// Finds the client that a call of an OAuth2 endpoint comes from.
-    pub async fn authenticate(&self, authentication: Authentication) -> Result<Client, TokenError> {
-        let now = self.flows.clock.now();
-        oauth::authenticate(
-            &self.flows.storage,
+    /// Finds the client that a call of an OAuth2 endpoint comes from. A refusal is one of the act that it was called for.
+    pub async fn authenticate(
+        &self,
+        authentication: Authentication,
+        act: Act,
+        origin: Origin,
+    ) -> Result<Client, TokenError> {
+        let (now, storage) = (self.flows.clock.now(), &self.flows.storage);
+        let claimed = Claimed::from(&authentication);
+        let ended = oauth::authenticate(
+            storage,
             &self.known_clients,
             authentication,
             &self.flows.public_url,
             now,
-        )
-        .await
+        );
+        oauth::audited(storage, ended.await, act, claimed, origin, now).await
     }
 }

@@ -73,6 +73,7 @@ pub fn flows(settings: &Settings, clock: Clock) -> Result<Flows, ServerError> {
         mail_queued: Arc::default(),
         mails_waiting: Arc::default(),
         max_mails: settings.mail.max_queued,
+        audit_retention: settings.audit.retention,
     })
 }
 
@@ -111,6 +112,7 @@ pub fn start(settings: &Settings, clock: Clock) -> Result<Running, ServerError> 
         trusted_proxies: Arc::new(settings.trusted_proxies.clone()),
         cors_origins: settings.cors_origins.clone(),
         page_client: settings.page_client.clone(),
+        address_form: settings.audit.address.clone(),
         limits: settings.limits.map(|limits| LimitRules {
             token: rate(limits.token_per_minute, limits.token_burst),
             api: rate(limits.api_per_minute, limits.api_burst),

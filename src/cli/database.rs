@@ -26,11 +26,17 @@ pub(super) async fn purge(flows: &Flows, output: &Output) -> Result<(), CliError
         "client_secrets": purged.client_secrets,
         "guesses": purged.guesses,
         "spent_ids": purged.spent_ids,
+        "audit": purged.audit,
     });
     let text = || {
         format!(
-            "Deleted {} access tokens, {} reset tokens, {} mails and {} client secrets that had ended.",
-            purged.access_tokens, purged.reset_tokens, purged.mails, purged.client_secrets
+            "Deleted {} access tokens, {} reset tokens, {} mails and {} client secrets that had ended, and {} entries of the audit that \
+             were old enough.",
+            purged.access_tokens,
+            purged.reset_tokens,
+            purged.mails,
+            purged.client_secrets,
+            purged.audit
         )
     };
     Ok(output.data(&value, text)?)

@@ -28,7 +28,7 @@ pub(super) fn man(
 ) -> Result<(), CliError> {
     let Some(folder) = folder else {
         let mut page = Vec::new();
-        clap_mangen::Man::new(commands).render(&mut page)?;
+        clap_mangen::Man::new(commands.disable_help_subcommand(true)).render(&mut page)?;
         return Ok(output.bytes(&page)?);
     };
     let cannot =

@@ -1,5 +1,6 @@
 //! The commands, one file for each family. They print and never decide.
 
+mod audit;
 mod client;
 mod config;
 mod database;
@@ -57,6 +58,8 @@ enum Command {
     /// Test the mail settings, see the queue
     #[command(subcommand)]
     Mail(mail::MailCommand),
+    /// Show what was done and refused, by whom, and to whom
+    Audit(audit::AuditArguments),
     /// Delete what has ended (serve does it too)
     Purge,
     /// Print the effective configuration, secrets masked
@@ -130,6 +133,9 @@ async fn execute(arguments: Arguments) -> Result<(), CliError> {
         Command::Config => config::show(&settings()?, &output),
         Command::Migrate => database::migrate(&settings()?, &output),
         Command::Purge => database::purge(&flows(&settings()?)?, &output).await,
+        Command::Audit(arguments) => {
+            audit::execute(arguments, &flows(&settings()?)?, &output).await
+        }
         Command::Client(command) => client::execute(command, &flows(&settings()?)?, &output).await,
         Command::User(command) => user::execute(command, &flows(&settings()?)?, &output).await,
         Command::Mail(command) => mail::execute(command, &settings()?, &output).await,

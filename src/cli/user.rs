@@ -176,7 +176,7 @@ fn profile(text: &str) -> Result<Map<String, Value>, String> {
     }
 }
 
-fn point(text: &str) -> Result<UserRef, CliError> {
+pub(super) fn point(text: &str) -> Result<UserRef, CliError> {
     match text.parse() {
         Ok(id) => Ok(UserRef::Id(id)),
         Err(_) => Ok(UserRef::Email(

@@ -12,9 +12,12 @@ use chrono::TimeDelta;
 use ipnet::IpNet;
 
 use crate::domain::recovery::RecoveryRules;
-use crate::domain::{ClientId, DatabaseUrl, MailUrl, PasswordPolicy, Sender};
+use crate::domain::{AddressForm, ClientId, DatabaseUrl, MailUrl, PasswordPolicy, Sender};
 use reader::Reader;
-use values::{boolean, client_id, duration, list, network, number, origin, public_url};
+use values::{
+    address_form, address_key, boolean, client_id, duration, list, network, number, origin,
+    public_url,
+};
 
 /// The effective configuration.
 #[derive(Debug, Clone)]
@@ -51,6 +54,8 @@ pub struct Settings {
     pub cors_origins: Vec<String>,
     /// `page.client`: the client on whose behalf `/forgot` asks for mails; without one there is no such page.
     pub page_client: Option<ClientId>,
+    /// `audit.*`
+    pub audit: AuditSettings,
     /// `auto_migrate`: whether a database that is not up to date is brought up to date.
     pub auto_migrate: bool,
     /// `workers`: threads that answer requests.
@@ -72,6 +77,15 @@ pub struct MailSettings {
     pub parallel: usize,
     /// `mail.max_queued`: how many may wait before `remind` answers 503.
     pub max_queued: i64,
+}
+
+/// What the audit keeps.
+#[derive(Debug, Clone, Default)]
+pub struct AuditSettings {
+    /// `audit.address`, and `audit.address_key`: how callers' addresses are written down, in the logs too.
+    pub address: AddressForm,
+    /// `audit.retention`: how long entries are kept; none: for ever.
+    pub retention: Option<TimeDelta>,
 }
 
 /// How often one may call: a long-run rate and a burst for each kind of caller.
@@ -175,6 +189,13 @@ impl Settings {
         let trusted_proxies = r.take("http.trusted_proxies", "", list(network));
         let cors_origins = r.take("http.cors_origins", "", list(origin));
         let page_client = r.take("page.client", "", client_id);
+        let address_key = r.take_masked("audit.address_key", "", address_key, |key| {
+            key.as_ref().map_or("", |_| "***").to_owned()
+        });
+        let address = r.take("audit.address", "prefix", |text| {
+            address_form(text, address_key.clone().flatten())
+        });
+        let retention = r.take("audit.retention", "365d", duration(0, 36_500 * DAY));
         let auto_migrate = r.take("auto_migrate", "true", boolean);
         let workers = r.take("workers", &cores.to_string(), number(1, 1024));
         let (mut problems, shown) = r.finish();
@@ -225,6 +246,10 @@ impl Settings {
                 trusted_proxies: trusted_proxies?,
                 cors_origins: cors_origins?,
                 page_client: page_client?,
+                audit: AuditSettings {
+                    address: address?,
+                    retention: retention.filter(|kept| !kept.is_zero()),
+                },
                 auto_migrate: auto_migrate?,
                 workers: workers?,
                 shown,

@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use ipnet::IpNet;
 use url::{Host, Url};
 
-use crate::domain::ClientId;
+use crate::domain::{AddressForm, AddressKey, ClientId};
 
 pub(super) fn number<T: TryFrom<u32>>(least: u32, most: u32) -> impl Fn(&str) -> Result<T, String> {
     move |text| {
@@ -41,6 +41,31 @@ pub(super) fn client_id(text: &str) -> Result<Option<ClientId>, &'static str> {
         "" => Ok(None),
         text if text.bytes().all(|b| b.is_ascii_graphic()) => Ok(Some(ClientId::new(text))),
         _ => Err("must be a client's id"),
+    }
+}
+
+/// The key of hashed addresses, or nothing.
+pub(super) fn address_key(text: &str) -> Result<Option<AddressKey>, &'static str> {
+    match text {
+        "" => Ok(None),
+        text => AddressKey::new(text)
+            .map(Some)
+            .ok_or("must have at least 16 characters"),
+    }
+}
+
+pub(super) fn address_form(
+    text: &str,
+    key: Option<AddressKey>,
+) -> Result<AddressForm, &'static str> {
+    match text {
+        "prefix" => Ok(AddressForm::Prefix),
+        "full" => Ok(AddressForm::Full),
+        "none" => Ok(AddressForm::Nothing),
+        "hash" => key
+            .map(AddressForm::Hash)
+            .ok_or("hash needs audit.address_key"),
+        _ => Err("must be prefix, full, hash or none"),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Pure values and rules. Nothing here does I/O, reads a clock or draws a random number: time and bytes arrive as arguments.
 
+pub mod address_form;
 pub mod audit;
 pub mod client;
 pub mod client_secret;
@@ -22,6 +23,7 @@ pub mod sender;
 pub mod token;
 pub mod user;
 
+pub use address_form::{AddressForm, AddressKey};
 pub use client::{AuthMethod, Client, ClientId};
 pub use database_url::DatabaseUrl;
 pub use email::{EmailAddress, EmailKey};

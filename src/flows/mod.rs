@@ -16,6 +16,7 @@ pub mod purge;
 pub mod remind;
 pub mod reset;
 pub mod sessions;
+pub mod trail;
 mod user_change;
 pub mod users;
 pub mod verify;
@@ -59,6 +60,8 @@ pub struct Flows {
     pub mail_queued: Arc<Notify>,
     /// How many mails waited when the worker last counted.
     pub mails_waiting: Arc<AtomicI64>,
+    /// How long the audit remembers; none: for ever.
+    pub audit_retention: Option<TimeDelta>,
     /// How many may wait: beyond, asking for one is refused (bar F29).
     pub max_mails: i64,
 }

@@ -5,7 +5,7 @@ use chrono::TimeDelta;
 use super::Flows;
 use crate::domain::guessing::MEMORY;
 use crate::storage::{
-    StorageError, access_tokens, client_secrets, clients, guesses, jtis, mails, reset_tokens,
+    StorageError, access_tokens, audit, client_secrets, clients, guesses, jtis, mails, reset_tokens,
 };
 
 /// How many rows go in one transaction.
@@ -34,6 +34,8 @@ pub struct Purged {
     pub guesses: usize,
     /// Ids of signed messages that were used.
     pub spent_ids: usize,
+    /// Entries of the audit that were kept long enough.
+    pub audit: usize,
 }
 
 impl Flows {
@@ -62,6 +64,14 @@ impl Flows {
             .storage
             .write(move |c| client_secrets::purge(c, now - SECRET_HISTORY))
             .await?;
+        if let Some(before) = self
+            .audit_retention
+            .and_then(|kept| now.checked_sub_signed(kept))
+        {
+            purged.audit = self
+                .in_batches(move |c| audit::purge(c, before, BATCH))
+                .await?;
+        }
         Ok(purged)
     }
 

@@ -16,10 +16,12 @@ use tracing::Instrument;
 use super::auth::Identified;
 use super::contracts::Voice;
 use super::error::ApiError;
-use super::origin::RequestId;
-use super::{headers, limits};
+use super::oauth::Code;
+use super::origin::Named;
+use super::{headers, limits, origin};
 use crate::app::App;
 use crate::domain::ClientId;
+use crate::domain::audit::Origin;
 use crate::{clock, entropy};
 
 /// Wraps every request.
@@ -35,15 +37,19 @@ pub async fn edge<B: MessageBody + 'static>(
     let method = request.method().clone();
     let span = tracing::info_span!("request", request_id = %id);
     let voice = Voice::of(request.head(), &app, id.clone(), now);
-    request.extensions_mut().insert(RequestId(id));
+    origin::note(&request, &app, &id);
 
     let answered = AssertUnwindSafe(next.call(request))
         .catch_unwind()
         .instrument(span.clone())
         .await;
     let elapsed = started.elapsed();
+    let mut refusal = None;
     let answered = match answered {
-        Ok(Ok(response)) => Ok(translate(response.map_into_boxed_body(), &voice)),
+        Ok(Ok(response)) => {
+            refusal = said(&response);
+            Ok(translate(response.map_into_boxed_body(), &voice))
+        }
         Ok(Err(error)) => Err(error),
         Err(_) => {
             span.in_scope(|| tracing::error!("a handler panicked"));
@@ -66,12 +72,14 @@ pub async fn edge<B: MessageBody + 'static>(
             let status = response.status().as_u16();
             // The pattern, never the path: a path or query can hold anything.
             let route = response.request().match_pattern();
-            let client = response
-                .request()
-                .extensions()
-                .get::<Identified>()
-                .and_then(|c| c.client().map(ClientId::to_string));
-            tracing::info!(%method, route, status, elapsed_us, client, "answered");
+            {
+                let known = response.request().extensions();
+                let by_token = known.get::<Identified>().and_then(Identified::client);
+                let named = known.get::<Named>().map(|Named(client)| client);
+                let client = by_token.or(named).map(ClientId::as_str);
+                let address = known.get::<Origin>().and_then(|o| o.address.as_deref());
+                tracing::info!(%method, route, status, refusal, elapsed_us, client, address, "answered");
+            }
             Ok(response)
         }
         Err(error) => {
@@ -79,6 +87,13 @@ pub async fn edge<B: MessageBody + 'static>(
             Err(error)
         }
     }
+}
+
+/// The word with which an answer refuses; none when it does not.
+fn said<B>(response: &ServiceResponse<B>) -> Option<&'static str> {
+    let extensions = response.response().extensions();
+    let native = extensions.get::<ApiError>().map(|error| error.words().0);
+    native.or_else(|| extensions.get::<Code>().map(|Code(code)| *code))
 }
 
 /// Errors were written without knowing the request: writes them again in the words of the contract that was called and in

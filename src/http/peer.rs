@@ -21,6 +21,12 @@ pub(super) fn counted(request: &ServiceRequest, trusted: &[IpNet]) -> IpAddr {
     }
 }
 
+/// The address that is written down; none where there is none, as on a socket of the machine.
+pub(super) fn seen(request: &ServiceRequest, trusted: &[IpNet]) -> Option<IpAddr> {
+    let peer = request.peer_addr()?.ip();
+    Some(caller(peer, request.headers(), trusted))
+}
+
 /// The first address from the right that is not a trusted proxy. Anybody can write the rest.
 fn caller(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     let is_trusted = |ip: &IpAddr| trusted.iter().any(|net| net.contains(ip));
@@ -49,7 +55,7 @@ mod tests {
     use super::*;
     use actix_web::http::header::HeaderValue;
 
-    fn seen(peer: &str, lines: &[&str]) -> String {
+    fn found(peer: &str, lines: &[&str]) -> String {
         let mut headers = HeaderMap::new();
         for line in lines {
             headers.append(X_FORWARDED_FOR, HeaderValue::from_str(line).unwrap());
@@ -64,21 +70,21 @@ mod tests {
 
     #[test]
     fn only_trusted_proxies_are_believed_and_read_from_the_right() {
-        assert_eq!(seen("203.0.113.9", &["198.51.100.1"]), "203.0.113.9");
-        assert_eq!(seen("10.0.0.1", &["198.51.100.1"]), "198.51.100.1");
+        assert_eq!(found("203.0.113.9", &["198.51.100.1"]), "203.0.113.9");
+        assert_eq!(found("10.0.0.1", &["198.51.100.1"]), "198.51.100.1");
         assert_eq!(
-            seen("10.0.0.1", &["1.1.1.1, 198.51.100.1, 10.0.0.2"]),
+            found("10.0.0.1", &["1.1.1.1, 198.51.100.1, 10.0.0.2"]),
             "198.51.100.1"
         );
         assert_eq!(
-            seen("10.0.0.1", &["1.1.1.1", "198.51.100.1"]),
+            found("10.0.0.1", &["1.1.1.1", "198.51.100.1"]),
             "198.51.100.1"
         );
         assert_eq!(
-            seen("::ffff:10.0.0.1", &["::ffff:198.51.100.1"]),
+            found("::ffff:10.0.0.1", &["::ffff:198.51.100.1"]),
             "198.51.100.1"
         );
-        assert_eq!(seen("10.0.0.1", &["garbage"]), "10.0.0.1");
-        assert_eq!(seen("10.0.0.1", &[]), "10.0.0.1");
+        assert_eq!(found("10.0.0.1", &["garbage"]), "10.0.0.1");
+        assert_eq!(found("10.0.0.1", &[]), "10.0.0.1");
     }
 }

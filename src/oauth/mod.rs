@@ -8,6 +8,7 @@ pub mod introspect;
 mod issuer;
 mod jose;
 mod known;
+mod refused;
 mod registrar;
 pub mod revoke;
 pub mod token;
@@ -16,6 +17,7 @@ mod verifying;
 pub use assertion::{ASSERTION_TYPE, ClientAssertion};
 pub use authentication::{Authentication, ClientCredentials, authenticate};
 pub use known::KnownClients;
+pub use refused::{Claimed, audited};
 
 use std::sync::LazyLock;
 

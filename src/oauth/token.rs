@@ -12,11 +12,14 @@ use super::assertion::{self, ClientAssertion};
 use super::authentication::{Authentication, ClientCredentials};
 use super::endpoint::Endpoint;
 use super::known::{self, KnownClients};
+use super::refused::{Claimed, audited};
+use crate::domain::audit::{Act, Entry, Origin};
 use crate::domain::{
     AccessToken, Client, ClientId, ClientSecret, HashedToken, Instant, PlainToken, Scopes,
 };
+use crate::entropy;
 use crate::storage::access_tokens::{self, NewAccessToken};
-use crate::storage::{AnyConnection, Storage, StorageError, client_secrets, clients};
+use crate::storage::{AnyConnection, Storage, StorageError, audit, client_secrets, clients};
 
 /// A token request whose form is right. What it asks for is judged here.
 #[derive(Debug, Clone)]
@@ -53,22 +56,35 @@ pub struct Issued {
     pub lifetime: TimeDelta,
 }
 
-/// Authenticates the client and issues a token.
-///
+/// Authenticates the client and issues a token; the audit is told, whatever comes of it.
+pub async fn issue(
+    storage: &Storage,
+    known: &KnownClients,
+    request: TokenRequest,
+    issuer: &str,
+    terms: Terms,
+    origin: Origin,
+) -> Result<Issued, TokenError> {
+    let claimed = Claimed::from(&request.authentication);
+    let ended = issue_to_client(storage, known, request, issuer, terms, &origin).await;
+    audited(storage, ended, Act::TokenIssue, claimed, origin, terms.now).await
+}
+
 /// A client that was let in before is remembered, so that the usual case is one statement: it stores the token if everything that
 /// was remembered still holds. Whatever else happens, the decision is made anew from the database, in one transaction.
-pub async fn issue(
+async fn issue_to_client(
     storage: &Storage,
     known: &KnownClients,
     mut request: TokenRequest,
     issuer: &str,
     terms: Terms,
+    origin: &Origin,
 ) -> Result<Issued, TokenError> {
     let readings = match std::mem::replace(&mut request.authentication, Authentication::None) {
         Authentication::None => return Err(request.refusal_of_nobody()),
         Authentication::Secret(readings) => readings,
         Authentication::Assertion(assertion) => {
-            return issue_to_signer(storage, request, &assertion, issuer, terms).await;
+            return issue_to_signer(storage, request, &assertion, issuer, terms, origin).await;
         }
     };
     let remembered = readings.iter().find_map(|credentials| {
@@ -81,16 +97,17 @@ pub async fn issue(
     if let Some((client, digest, issued)) = remembered {
         let is_noted = known.is_noted(&client, &digest, minute);
         let (owner, secret) = (client.clone(), digest.clone());
+        let entry = issued.entry(terms.now, origin);
         let work = move |c: &mut AnyConnection| {
             let row = issued.row(terms.now);
-            let stored = access_tokens::insert_if_authentic(c, &row, &owner, &secret)?;
+            let stored = access_tokens::insert_if_authentic(c, &row, &owner, &secret, &entry)?;
             if stored && !is_noted {
                 client_secrets::note_use(c, &owner.id, &secret, minute)?;
             }
             Ok::<_, StorageError>(stored.then_some(issued))
         };
         let stored = match is_noted {
-            true => storage.write_last(work).await?,
+            true => storage.write_one(work).await?,
             false => storage.write(work).await?,
         };
         if let Some(issued) = stored {
@@ -100,9 +117,10 @@ pub async fn issue(
             return Ok(issued);
         }
     }
+    let origin = origin.clone();
     let (issued, client, digest) = storage
         .write(move |c| {
-            let (issued, client, digest) = issue_anew(c, &request, &readings, terms)?;
+            let (issued, client, digest) = issue_anew(c, &request, &readings, terms, &origin)?;
             client_secrets::note_use(c, &client.id, &digest, minute)?;
             Ok::<_, TokenError>((issued, client, digest))
         })
@@ -118,18 +136,21 @@ async fn issue_to_signer(
     assertion: &ClientAssertion,
     issuer: &str,
     terms: Terms,
+    origin: &Origin,
 ) -> Result<Issued, TokenError> {
     match request.refusal_of_nobody() {
         TokenError::InvalidClient => {}
         other => return Err(other),
     }
     let proven = assertion::verify(storage, assertion, issuer, terms.now).await?;
+    let origin = origin.clone();
     let decided = storage.write(move |c| {
         let client = proven.redeem(c)?;
         let id = client.id.clone();
         let decided = decide(&request, id.as_str(), Some(client), terms);
         if let Ok(issued) = &decided {
             access_tokens::insert(c, &issued.row(terms.now))?;
+            audit::record(c, &issued.entry(terms.now, &origin))?;
         }
         Ok::<_, TokenError>(decided)
     });
@@ -141,6 +162,7 @@ fn issue_anew(
     request: &TokenRequest,
     readings: &[ClientCredentials],
     terms: Terms,
+    origin: &Origin,
 ) -> Result<(Issued, Client, HashedToken<ClientSecret>), TokenError> {
     let mut refused = None;
     for credentials in readings {
@@ -150,6 +172,7 @@ fn issue_anew(
         match decide(request, &credentials.id, client.clone(), terms) {
             Ok(issued) => {
                 access_tokens::insert(c, &issued.row(terms.now))?;
+                audit::record(c, &issued.entry(terms.now, origin))?;
                 let client = client.ok_or(TokenError::InvalidClient)?;
                 return Ok((issued, client, digest));
             }
@@ -189,6 +212,11 @@ fn decide(
 }
 
 impl Issued {
+    fn entry(&self, now: Instant, origin: &Origin) -> Entry {
+        let entry = Entry::new(entropy::id(now), now, Act::TokenIssue, origin.clone());
+        entry.by_client(&self.client_id)
+    }
+
     fn row(&self, now: Instant) -> NewAccessToken<'_> {
         NewAccessToken {
             digest: self.token.hashed(),

@@ -5,10 +5,12 @@ use diesel::sql_types::{Binary, Bool, Nullable, Text};
 use uuid::Uuid;
 
 use super::AnyConnection;
+use super::audit;
 use super::columns::{At, Id, InstantSql, UuidSql};
 use super::connection::directly;
 use super::error::{Result, StorageError};
 use super::schema::{access_tokens, client_secrets, clients};
+use crate::domain::audit::Entry;
 use crate::domain::{
     AccessToken, AuthMethod, Client, ClientId, ClientSecret, HashedToken, Instant, Scopes,
 };
@@ -65,12 +67,13 @@ pub fn insert(c: &mut AnyConnection, token: &NewAccessToken<'_>) -> Result<()> {
 }
 
 /// Stores a token if the client is just as the caller remembers it and the secret is still one of its own: the check and the
-/// write are one statement. Says whether it was stored.
+/// write are one statement, and on PostgreSQL the audit's entry too. Says whether it was stored.
 pub fn insert_if_authentic(
     c: &mut AnyConnection,
     token: &NewAccessToken<'_>,
     client: &Client,
     secret: &HashedToken<ClientSecret>,
+    entry: &Entry,
 ) -> Result<bool> {
     let lifetime = client.token_lifetime.map(|lifetime| lifetime.num_seconds());
     let insert = client_secrets::table
@@ -121,7 +124,7 @@ pub fn insert_if_authentic(
             access_tokens::expires_at,
             access_tokens::jkt,
         ));
-    Ok(directly!(c, insert.execute(c))? == 1)
+    audit::insert_and_record(c, insert, entry)
 }
 
 /// Finds a token that may be used now: not expired, its client not disabled. Scopes that the client has lost since are

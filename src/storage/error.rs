@@ -14,7 +14,7 @@ pub enum StorageError {
     /// A unique index already holds this key.
     #[error("such a row exists already")]
     Exists,
-    /// What the row belongs to was deleted meanwhile.
+    /// What the row belongs to was deleted meanwhile: whoever asks again is told so.
     #[error("what this belongs to is gone")]
     Gone,
     /// What was stored, or asked for, makes no sense: a defect, or a hand-made row.
@@ -28,7 +28,7 @@ pub type Result<T> = std::result::Result<T, StorageError>;
 impl StorageError {
     /// Whether trying the same again later can help.
     pub fn is_passing(&self) -> bool {
-        matches!(self, Self::Busy(_) | Self::Unavailable(_))
+        matches!(self, Self::Busy(_) | Self::Unavailable(_) | Self::Gone)
     }
 }
 

@@ -79,10 +79,11 @@ both! {
         let client = signer(&app, &key.set("a")).await;
         let token = present(&app.base, &assertion(&app, &client, &key)).await.json();
         let token = token["access_token"].as_str().unwrap();
-        let with = async |assertion: String| {
+        let base = app.base.as_str();
+        let with = |assertion: String| async move {
             let form = [("client_assertion_type", TYPE), ("client_assertion", assertion.as_str()), ("token", token)];
-            let told = post(&app.base, "/oauth/introspect", &form).await;
-            let ended = post(&app.base, "/oauth/revoke", &form).await;
+            let told = post(base, "/oauth/introspect", &form).await;
+            let ended = post(base, "/oauth/revoke", &form).await;
             (told, ended)
         };
         let (told, again) = with(assertion(&app, &client, &key)).await;

@@ -95,13 +95,13 @@ async fn x06_no_log_line_holds_an_assertion() {
         ("UNFORGET_PUBLIC_URL", "https://unforget.example"),
     ]);
     let client = program.json(&["client", "add", "Quotes", "--scope", "password:remind"]);
-    let service = program.serve().await;
+    let mut service = program.serve().await;
     let id = client["client_id"].as_str().unwrap();
     let key = Key::es256();
     let claims = json!({"iss": id, "sub": id, "aud": "https://unforget.example", "exp": 1, "jti": "a-very-own-id"});
     let message = key.message(r#"{"alg":"ES256"}"#, &claims.to_string());
     assert_eq!(present(&service.base, &message).await.status, 401);
-    drop(service);
+    assert_eq!(service.terminate(), Some(0));
     let log = program.log();
     assert!(log.contains("/oauth/token"), "{log}");
     for part in message.split('.').chain(["a-very-own-id"]) {

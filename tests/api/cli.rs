@@ -188,7 +188,7 @@ both! {
         assert!(!ran.as_array().unwrap().is_empty());
         assert_eq!(program.json(&["migrate"]), json!({"ran": []}));
         assert_eq!(said(&program, &["migrate"]), "The database is up to date.\n");
-        let purged = json!({"access_tokens": 0, "client_secrets": 0, "guesses": 0, "mails": 0, "reset_tokens": 0, "spent_ids": 0});
+        let purged = json!({"access_tokens": 0, "audit": 0, "client_secrets": 0, "guesses": 0, "mails": 0, "reset_tokens": 0, "spent_ids": 0});
         assert_eq!(program.json(&["purge"]), purged);
         assert!(said(&program, &["purge"]).starts_with("Deleted 0 access tokens"));
     }

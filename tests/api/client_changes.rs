@@ -14,6 +14,7 @@ use unforget::storage::{AnyConnection, StorageError};
 
 use crate::both;
 use crate::helpers::{APP, Backend, Reply, TestApp, TestClient};
+use crate::lock_order::meet;
 
 const GRANT: (&str, &str) = ("grant_type", "client_credentials");
 
@@ -206,5 +207,26 @@ both! {
         assert_eq!(app.token_request(&client, &[GRANT]).await.said(), "401 invalid_client");
         let rotated = app.flows.rotate_client(By::Operator, client.client_id(), chrono::TimeDelta::zero()).await;
         assert!(matches!(rotated.unwrap_err(), ClientError::HasKeys));
+    }
+}
+
+/// The moment that the test above only happens to meet: between a client's authentication and its token's row.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn o19_a_client_that_is_deleted_in_the_midst_of_its_own_call_is_unknown() {
+    let app = TestApp::start(Backend::Postgres).await;
+    for is_known in [false, true] {
+        let client = app.client(APP).await;
+        if is_known {
+            app.token_of(&client).await;
+        }
+        let delete = format!("DELETE FROM clients WHERE id = '{}'", client.id);
+        let reply = meet(
+            &app,
+            &delete,
+            app.token_request(&client, &[GRANT]),
+            "SELECT 1",
+        )
+        .await;
+        assert_eq!(reply.said(), "401 invalid_client");
     }
 }

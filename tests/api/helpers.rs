@@ -10,7 +10,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 use unforget::clock::Clock;
-use unforget::config::{MailSettings, Settings};
+use unforget::config::{AuditSettings, MailSettings, Settings};
 use unforget::domain::recovery::RecoveryRules;
 use unforget::domain::{ClientId, DatabaseUrl, EmailAddress, Password, PasswordPolicy};
 use unforget::flows::clients::{ClientChange, NewClient};
@@ -125,6 +125,7 @@ pub(crate) fn settings(database_url: &str, mail_url: &str) -> Settings {
         trusted_proxies: Vec::new(),
         cors_origins: Vec::new(),
         page_client: None,
+        audit: AuditSettings::default(),
         auto_migrate: true,
         workers: 2,
         shown: Vec::new(),

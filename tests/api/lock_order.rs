@@ -25,7 +25,12 @@ fn waiting(c: &mut PgConnection) -> i64 {
 }
 
 /// Begins a transaction with `first`, lets `call` run into it, then goes on with `then`. The call must have waited.
-async fn meet(app: &TestApp, first: &str, call: impl Future<Output = Reply>, then: &str) -> Reply {
+pub(crate) async fn meet(
+    app: &TestApp,
+    first: &str,
+    call: impl Future<Output = Reply>,
+    then: &str,
+) -> Reply {
     let mut other = PgConnection::establish(&app.database.url()).unwrap();
     other.batch_execute(&format!("BEGIN; {first}")).unwrap();
     let mut call = std::pin::pin!(call);

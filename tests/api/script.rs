@@ -10,6 +10,14 @@ const RESET_URL: &str = "https://quotes.example/reset?token={token}";
 
 /// Runs the script in the program's folder, with the program's configuration.
 fn register(program: &Program, reset_url: &str) -> std::process::Output {
+    script(program, &["Teen Quotes", reset_url, "quotes.env"], &[])
+}
+
+fn script(
+    program: &Program,
+    arguments: &[&str],
+    environment: &[(&str, &str)],
+) -> std::process::Output {
     let mut shell = std::process::Command::new("sh");
     let configured = program.command(&[]);
     for (name, value) in configured.get_envs() {
@@ -20,8 +28,10 @@ fn register(program: &Program, reset_url: &str) -> std::process::Output {
     }
     shell
         .env("UNFORGET", env!("CARGO_BIN_EXE_unforget"))
+        .envs(environment.iter().copied())
         .current_dir(program.folder.path())
-        .args([SCRIPT, "Teen Quotes", reset_url, "quotes.env"])
+        .arg(SCRIPT)
+        .args(arguments)
         .output()
         .unwrap()
 }
@@ -61,5 +71,42 @@ both! {
         assert_eq!(register(&program, RESET_URL).status.code(), Some(1));
         assert_eq!(std::fs::read_to_string(&file).unwrap(), "mine");
         assert_eq!(program.json(&["client", "list"]), serde_json::json!([]));
+    }
+
+    async fn the_script_says_whose_credentials_are_there_already(backend: Backend) {
+        let database = Database::create(backend);
+        let program = Program::new(&[("UNFORGET_DATABASE_URL", &database.url())]);
+        assert!(register(&program, RESET_URL).status.success());
+        let file = program.folder.path().join("quotes.env");
+        let before = std::fs::read_to_string(&file).unwrap();
+        let id = program.json(&["client", "list"])[0]["client_id"].as_str().unwrap().to_owned();
+
+        let again = register(&program, RESET_URL);
+        let said = String::from_utf8(again.stderr).unwrap();
+        assert_eq!(again.status.code(), Some(1), "{said}");
+        assert!(said.contains(&format!("holds the credentials of {id}; nothing was registered")), "{said}");
+        assert!(said.contains(&format!("unforget client rotate {id}")) && !said.contains("uf_cs_"), "{said}");
+        assert_eq!(std::fs::read_to_string(&file).unwrap(), before);
+        assert_eq!(program.json(&["client", "list"]).as_array().unwrap().len(), 1);
+    }
+
+    async fn the_script_takes_other_scopes_other_names_and_no_reset_url(backend: Backend) {
+        let database = Database::create(backend);
+        let program = Program::new(&[("UNFORGET_DATABASE_URL", &database.url())]);
+        let command = format!("env UNFORGET_PASSWORD__MIN_LENGTH=8 {}", env!("CARGO_BIN_EXE_unforget"));
+        let environment = [("SCOPE", "password:verify users:read"), ("UNFORGET", command.as_str())];
+        let output = script(&program, &["--json \"quoted\"", "", "a file.env"], &environment);
+        assert!(output.status.success(), "{output:?}");
+        let client = &program.json(&["client", "list"])[0];
+        assert_eq!(client["name"], "--json \"quoted\"");
+        assert_eq!((&client["scopes"], &client["reset_url"]), (&serde_json::json!(["password:verify", "users:read"]), &serde_json::Value::Null));
+
+        assert_eq!(script(&program, &["Only a name"], &[]).status.code(), Some(2));
+        for broken in ["/no/such/program", "false"] {
+            assert_eq!(script(&program, &["Name", "", "b.env"], &[("UNFORGET", broken)]).status.code(), Some(1));
+        }
+        let mut files: Vec<_> = std::fs::read_dir(program.folder.path()).unwrap().map(|file| file.unwrap().file_name()).collect();
+        files.retain(|name| name != "data");
+        assert_eq!(files, ["a file.env"]);
     }
 }

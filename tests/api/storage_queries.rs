@@ -12,7 +12,9 @@ use unforget::storage::access_tokens::NewAccessToken;
 use unforget::storage::mails::Outcome;
 use unforget::storage::reset_tokens::NewResetToken;
 use unforget::storage::{AnyConnection, Schema, Storage, StorageError};
-use unforget::storage::{access_tokens, clients, guesses, mails, reset_tokens, users};
+use unforget::storage::{
+    access_tokens, client_secrets, clients, guesses, mails, reset_tokens, users,
+};
 use uuid::Uuid;
 
 use crate::helpers::{APP, Backend, Database};
@@ -100,6 +102,7 @@ fn hot_queries(c: &mut AnyConnection) -> Result<(), StorageError> {
     let client = &client.id;
     clients::find(c, client)?;
     clients::authenticate(c, client, &HashedToken::of("x"), now)?;
+    client_secrets::note_use(c, client, &HashedToken::of("x"), now)?;
     users::find(c, id)?;
     users::find_by_email(c, &key)?;
     users::page(c, None, 10)?;
@@ -145,8 +148,10 @@ fn hot_queries(c: &mut AnyConnection) -> Result<(), StorageError> {
     Ok(())
 }
 
-#[test]
-fn d10_every_query_of_a_call_or_of_the_worker_uses_an_index() {
+/// What SQLite says it would do for each statement that runs in `work`.
+fn plans(
+    work: impl FnOnce(&mut AnyConnection) -> Result<(), StorageError>,
+) -> Vec<(String, Vec<String>)> {
     #[derive(QueryableByName)]
     struct Plan {
         #[diesel(sql_type = diesel::sql_types::Text)]
@@ -158,18 +163,62 @@ fn d10_every_query_of_a_call_or_of_the_worker_uses_an_index() {
     let mut c = AnyConnection::open(&url).unwrap();
     let notes = Arc::<Mutex<Vec<String>>>::default();
     c.set_instrumentation(Notes(Arc::clone(&notes)));
-    hot_queries(&mut c).unwrap();
+    work(&mut c).unwrap();
     let AnyConnection::Sqlite(mut sqlite) = c else {
         panic!("not SQLite");
     };
     let statements = std::mem::take(&mut *notes.lock().unwrap());
-    assert!(statements.len() > 20, "{statements:#?}");
     // An empty list of ids becomes a condition that no row meets: SQLite reads none.
-    for statement in statements.iter().filter(|s| !s.contains("(1=0)")) {
+    let statements = statements.into_iter().filter(|s| !s.contains("(1=0)"));
+    let plan = |statement: String| {
         let explain = format!("EXPLAIN QUERY PLAN {statement}");
         let plan: Vec<Plan> = sql_query(&explain).load(&mut sqlite).unwrap();
-        for Plan { detail } in plan {
-            assert!(!detail.starts_with("SCAN"), "{statement}: {detail}");
+        (
+            statement,
+            plan.into_iter().map(|step| step.detail).collect(),
+        )
+    };
+    statements.map(plan).collect()
+}
+
+#[test]
+fn d10_every_query_of_a_call_or_of_the_worker_uses_an_index() {
+    let plans = plans(hot_queries);
+    assert!(plans.len() > 20, "{plans:#?}");
+    for (statement, steps) in plans {
+        for step in steps {
+            assert!(!step.starts_with("SCAN"), "{statement}: {step}");
         }
+    }
+}
+
+/// Whatever the number of a client's secrets: the index leads to the one that was sent.
+#[test]
+fn o18_a_secret_is_found_by_its_digest_in_one_look_up() {
+    let plans = plans(|c| {
+        let (now, id) = (Instant::UNIX_EPOCH, ClientId::new("uf_cl_x"));
+        let (name, scopes) = ("Quotes".parse().unwrap(), APP.parse().unwrap());
+        let client = Client::new(id, name, scopes, now);
+        let token = NewAccessToken {
+            digest: HashedToken::of("x"),
+            client_id: &client.id,
+            subject: None,
+            scopes: client.scopes,
+            created_at: now,
+            expires_at: now,
+            jkt: None,
+        };
+        clients::authenticate(c, &client.id, &HashedToken::of("x"), now)?;
+        access_tokens::insert_if_authentic(c, &token, &client, &HashedToken::of("x"))?;
+        client_secrets::note_use(c, &client.id, &HashedToken::of("x"), now)
+    });
+    assert_eq!(plans.len(), 3, "{plans:#?}");
+    let index =
+        "client_secrets USING INDEX client_secrets_client_id_digest (client_id=? AND digest=?)";
+    for (statement, steps) in plans {
+        assert!(
+            steps.iter().any(|step| step.ends_with(index)),
+            "{statement}: {steps:?}"
+        );
     }
 }

@@ -14,7 +14,7 @@ use crate::flows::clients::{ClientError, NewClient};
 use crate::flows::{By, Flows};
 
 #[derive(Args)]
-pub(super) struct AddArguments {
+pub(in crate::cli) struct AddArguments {
     /// What people call it; mails name it too
     name: ClientName,
     /// What its tokens may carry: space-separated, may be repeated

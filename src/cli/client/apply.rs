@@ -12,7 +12,7 @@ use crate::flows::clients::apply::{Applied, AppliedClient, Outcome};
 use crate::flows::{By, Flows};
 
 #[derive(Args)]
-pub(super) struct ApplyArguments {
+pub(in crate::cli) struct ApplyArguments {
     /// A .toml or .json file, or - for standard input
     file: PathBuf,
     /// Only say what would change

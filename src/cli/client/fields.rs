@@ -90,7 +90,7 @@ impl Fields {
     }
 
     /// Refuses what nobody asked for. A key is named only if it looks like one.
-    pub(super) fn end(self) -> Result<(), CliError> {
+    pub(super) fn end(&self) -> Result<(), CliError> {
         let Some(key) = self.map.keys().next() else {
             return Ok(());
         };

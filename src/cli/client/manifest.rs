@@ -7,6 +7,7 @@ use serde_json::{Map, Value};
 use super::fields::Fields;
 use super::secret::{Source, document};
 use super::{CliError, add, values};
+use crate::domain::client::ClientName;
 use crate::domain::json::Strict;
 use crate::domain::{JwkSet, Scopes};
 use crate::flows::clients::apply::{StatedClient, StatedSecret};
@@ -88,26 +89,34 @@ impl Reader {
     fn client(&mut self, number: usize, value: Value) -> Result<StatedClient, CliError> {
         let mut fields = Fields::new(format!("client number {number}"), value)?;
         let name = fields.parse("name")?;
-        let name: crate::domain::client::ClientName = fields.required("name", name)?;
+        let name: ClientName = fields.required("name", name)?;
         let who = format!("client {}", name.as_str());
         fields.call(who.clone());
         let scopes = scopes(&mut fields)?;
-        let client = StatedClient {
-            id: fields.parse("id")?,
+        let id = fields.parse("id")?;
+        let reset_url = fields.parse("reset_url")?;
+        let locale = fields.parse("locale")?;
+        let token_lifetime = fields.read("token_lifetime", values::lifetime)?;
+        let auth_method = fields.parse("auth_method")?.unwrap_or_default();
+        let jwks = self.jwks(&mut fields)?;
+        let require_dpop = fields.flag("require_dpop")?.unwrap_or_default();
+        let disabled = fields.flag("disabled")?;
+        let secrets = self.secrets(&mut fields, &who)?;
+        no_plain_secret(&mut fields)?;
+        fields.end()?; // first, for a key that is missing may be one that is misspelt
+        Ok(StatedClient {
+            id,
             name,
             scopes: fields.required("scopes", scopes)?,
-            reset_url: fields.parse("reset_url")?,
-            locale: fields.parse("locale")?,
-            token_lifetime: fields.read("token_lifetime", values::lifetime)?,
-            auth_method: fields.parse("auth_method")?.unwrap_or_default(),
-            jwks: self.jwks(&mut fields)?,
-            require_dpop: fields.flag("require_dpop")?.unwrap_or_default(),
-            disabled: fields.flag("disabled")?,
-            secrets: self.secrets(&mut fields, &who)?,
-        };
-        no_plain_secret(&mut fields)?;
-        fields.end()?;
-        Ok(client)
+            reset_url,
+            locale,
+            token_lifetime,
+            auth_method,
+            jwks,
+            require_dpop,
+            disabled,
+            secrets,
+        })
     }
 
     fn jwks(&self, fields: &mut Fields) -> Result<Option<JwkSet>, CliError> {
@@ -147,7 +156,6 @@ impl Reader {
         let mut fields = Fields::new(who, value)?;
         no_plain_secret(&mut fields)?;
         let label = fields.parse("label")?;
-        let label = fields.required("label", label)?;
         let not_before = fields.read("not_before", values::instant)?;
         let expires_at = fields.read("expires", values::instant)?;
         let file = fields.text("secret_file")?;
@@ -164,6 +172,8 @@ impl Reader {
                 .text("digest")?
                 .map(|hex| ("digest", Source::Digest(hex))),
         ];
+        fields.end()?;
+        let label = fields.required("label", label)?;
         let mut sources = sources.into_iter().flatten();
         let (Some((key, source)), None) = (sources.next(), sources.next()) else {
             let one = "state one of secret_file, secret_env, secret_stdin and digest";
@@ -173,7 +183,6 @@ impl Reader {
             return Err(fields.wrong(key, "standard input can be read once"));
         }
         let digest = source.read().map_err(|reason| fields.wrong(key, reason))?;
-        fields.end()?;
         Ok(StatedSecret {
             label,
             digest,

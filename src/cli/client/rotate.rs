@@ -13,7 +13,7 @@ use crate::flows::clients::{Rotation, SecretRef};
 use crate::flows::{By, Flows};
 
 #[derive(Args)]
-pub(super) struct RotateArguments {
+pub(in crate::cli) struct RotateArguments {
     /// The app's client_id
     id: String,
     /// How long the old secrets keep working once the new one works; 0s ends them then

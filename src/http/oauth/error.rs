@@ -105,9 +105,14 @@ impl ResponseError for OauthError {
             let basic = format!("Basic realm=\"{REALM}\", charset=\"UTF-8\"");
             response.insert_header((WWW_AUTHENTICATE, basic));
         }
-        response.json(json!({"error": code, "error_description": description}))
+        let mut response = response.json(json!({"error": code, "error_description": description}));
+        response.extensions_mut().insert(Code(code));
+        response
     }
 }
+
+/// `error`; on an answer, for the log.
+pub(in crate::http) struct Code(pub(in crate::http) &'static str);
 
 impl OauthError {
     /// `error` and `error_description`

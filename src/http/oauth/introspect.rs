@@ -7,7 +7,8 @@ use super::parameters::Parameters;
 use super::{OauthError, authentication};
 use crate::app::App;
 use crate::domain::Scope;
-use crate::http::auth;
+use crate::domain::audit::Act;
+use crate::http::{auth, origin};
 use crate::oauth::guard::Denied;
 use crate::oauth::introspect::{Introspector, introspect as look_up};
 use crate::storage::access_tokens::LiveToken;
@@ -61,7 +62,10 @@ async fn caller(
         };
     }
     let authentication = authentication::read(request.headers(), parameters)?;
-    let client = app.authenticate(authentication).await?;
+    let origin = origin::of(request);
+    let client = app.authenticate(authentication, Act::TokenIntrospect, origin);
+    let client = client.await?;
+    origin::name(request, &client.id);
     Ok(Introspector {
         sees_all: client.scopes.contains(Scope::TokensIntrospect),
         client_id: client.id,

@@ -6,6 +6,7 @@ use serde_json::json;
 use super::parameters::Parameters;
 use super::{OauthError, authentication};
 use crate::app::App;
+use crate::domain::audit::Act;
 use crate::http::origin;
 use crate::oauth::revoke::revoke as end;
 
@@ -17,11 +18,13 @@ pub(in crate::http) async fn revoke(
     parameters: Parameters,
 ) -> Result<HttpResponse, OauthError> {
     let authentication = authentication::read(request.headers(), &parameters)?;
-    let client = app.authenticate(authentication).await?;
+    let (now, origin) = (app.flows.clock.now(), origin::of(&request));
+    let client = app.authenticate(authentication, Act::TokenRevoke, origin.clone());
+    let client = client.await?;
+    origin::name(&request, &client.id);
     let token = parameters
         .get("token")
         .ok_or_else(|| OauthError::malformed("token is missing"))?;
-    let (now, origin) = (app.flows.clock.now(), origin::of(&request));
     end(&app.flows.storage, client.id, token, now, origin).await?;
     // The status says it all (section 2.2), but there are clients that take a body that is not JSON for a fault (simple-oauth2).
     Ok(HttpResponse::Ok().json(json!({})))

@@ -7,6 +7,7 @@ use super::parameters::Parameters;
 use super::{OauthError, authentication};
 use crate::app::App;
 use crate::entropy;
+use crate::http::origin;
 use crate::oauth::token::{Terms, TokenRequest, issue};
 
 /// Issues an application token.
@@ -31,8 +32,10 @@ pub(in crate::http) async fn token(
         asked,
         &app.flows.public_url,
         terms,
+        origin::of(&request),
     )
     .await?;
+    origin::name(&request, &issued.client_id);
     Ok(HttpResponse::Ok().json(TokenResponse {
         access_token: issued.token.expose(),
         token_type: "Bearer",

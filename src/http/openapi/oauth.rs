@@ -12,9 +12,10 @@ use super::call::{Call, call};
 use super::errors::Family;
 use super::shape::{Field, Shape, field, list, locale, object, one_of, text, word};
 use super::{Facts, OAUTH};
+use crate::domain::jwk::SigningAlgorithm;
 use crate::domain::{AuthMethod, Scope, Scopes};
-use crate::oauth::TokenError;
 use crate::oauth::guard::Denied;
+use crate::oauth::{ASSERTION_TYPE, TokenError};
 
 /// The OAuth2 endpoints.
 pub(super) fn calls(facts: &Facts) -> Vec<Call> {
@@ -26,7 +27,7 @@ pub(super) fn calls(facts: &Facts) -> Vec<Call> {
 }
 
 /// What a client sends that does not use HTTP Basic.
-fn credentials() -> [Field; 2] {
+fn credentials() -> [Field; 4] {
     [
         text(
             "client_id",
@@ -40,6 +41,18 @@ fn credentials() -> [Field; 2] {
             "uf_cs_...",
         )
         .format(KnownFormat::Password)
+        .omissible(),
+        word(
+            "client_assertion_type",
+            "With `client_assertion`: what it is.",
+            ASSERTION_TYPE,
+        )
+        .omissible(),
+        text(
+            "client_assertion",
+            "Instead of a secret: a signed JWT (`private_key_jwt`, RFC 7523) whose `aud` is the issuer and nothing else. It works once.",
+            "eyJhbGciOiJFUzI1NiJ9.eyJpc3MiOi...",
+        )
         .omissible(),
     ]
 }
@@ -82,8 +95,8 @@ fn token() -> Call {
     call(Post, "/oauth/token", "issueToken", "Get an application token")
         .tag(OAUTH)
         .about(
-            "RFC 6749 section 4.4. The client authenticates with HTTP Basic or with `client_id` and `client_secret` in the form, never \
-             with both. A token that is used up, lost or expired is replaced by asking again; there are no refresh tokens.",
+            "RFC 6749 section 4.4. The client authenticates with HTTP Basic, with `client_id` and `client_secret` in the form, or with \
+             a signed `client_assertion`: in one way only. A token that is used up, lost or expired is replaced by asking again; there are no refresh tokens.",
         )
         .family(Family::Oauth)
         .limited()
@@ -308,14 +321,29 @@ fn metadata_shape() -> Shape {
             &methods,
         ),
         list(
+            "token_endpoint_auth_signing_alg_values_supported",
+            "What assertions are signed with.",
+            &SigningAlgorithm::NAMES,
+        ),
+        list(
             "introspection_endpoint_auth_methods_supported",
             "The same.",
             &methods,
         ),
         list(
+            "introspection_endpoint_auth_signing_alg_values_supported",
+            "What assertions are signed with.",
+            &SigningAlgorithm::NAMES,
+        ),
+        list(
             "revocation_endpoint_auth_methods_supported",
             "The same.",
             &methods,
+        ),
+        list(
+            "revocation_endpoint_auth_signing_alg_values_supported",
+            "What assertions are signed with.",
+            &SigningAlgorithm::NAMES,
         ),
         list(
             "grant_types_supported",
