@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use chrono::TimeDelta;
 use diesel::connection::{Instrumentation, InstrumentationEvent};
 use diesel::{Connection, QueryableByName, RunQueryDsl, sql_query};
+use unforget::domain::audit::{Act, Entry, Origin};
 use unforget::domain::guessing::Guesses;
 use unforget::domain::mail::{Mail, MailKind, MailState};
 use unforget::domain::{Client, ClientId, EmailAddress, HashedToken, Instant, PasswordHash, User};
@@ -209,7 +210,9 @@ fn o18_a_secret_is_found_by_its_digest_in_one_look_up() {
             jkt: None,
         };
         clients::authenticate(c, &client.id, &HashedToken::of("x"), now)?;
-        access_tokens::insert_if_authentic(c, &token, &client, &HashedToken::of("x"))?;
+        let entry = Entry::new(Uuid::nil(), now, Act::TokenIssue, Origin::default());
+        let secret = HashedToken::of("x");
+        access_tokens::insert_if_authentic(c, &token, &client, &secret, &entry)?;
         client_secrets::note_use(c, &client.id, &HashedToken::of("x"), now)
     });
     assert_eq!(plans.len(), 3, "{plans:#?}");
