@@ -56,7 +56,7 @@ class PostgresDatabase:
 class Service:
     """`unforget serve`: no limits, since all callers share one address here."""
 
-    def __init__(self, database):
+    def __init__(self, database, **settings):
         self.folder = tempfile.TemporaryDirectory(prefix="unforget-foreign-")
         self.log, self.mails = Path(self.folder.name) / "log", Path(self.folder.name) / "mail"
         self.database = PostgresDatabase() if database == "postgres" else None
@@ -70,7 +70,7 @@ class Service:
             "UNFORGET_MAIL__URL": f"file:{self.mails}",
             "UNFORGET_PASSWORD__BCRYPT_COST": "10",
             "UNFORGET_LIMITS__ENABLED": "false",
-        }
+        } | settings
         self.process = subprocess.Popen([PROGRAM, "serve"], env=self.environment, cwd=self.folder.name,
                                         stdout=subprocess.DEVNULL, stderr=self.log.open("w"))
         try:

@@ -9,9 +9,9 @@ PROGRAMS = Path(__file__).parent / "node"
 
 
 @pytest.fixture
-def run(node):
-    def run(library, scenario, *arguments, **values):
-        environment = {name.upper(): json.dumps(value) for name, value in values.items()}
+def run(node, service):
+    def run(library, scenario, *arguments, at=service, **values):
+        environment = {name.upper(): json.dumps(value) for name, value in values.items()} | {"OAUTH_ISSUER": at.base}
         assert node(PROGRAMS / f"{library}.mjs", scenario, *arguments, **environment).endswith("done\n")
     return run
 
@@ -47,10 +47,10 @@ def test_x06_keys_of_every_kind_are_registered_and_authenticate_by(run, service,
 
 
 @pytest.mark.parametrize("library", ["openid-client", "oauth4webapi"])
-def test_x08_x09_bound_tokens_of_every_kind_of_key_call_the_api_by(run, service, library):
-    run(library, "bound", client=service.client())
+def test_x08_x09_bound_tokens_of_every_kind_of_key_call_the_api_by(run, either, library):
+    run(library, "bound", at=either, client=either.client())
 
 
 @pytest.mark.parametrize("library", ["openid-client", "oauth4webapi"])
-def test_x06_x08_a_key_authenticates_and_another_one_is_bound_by(run, service, library):
-    run(library, "both", token=service.admin_token)
+def test_x06_x08_a_key_authenticates_and_another_one_is_bound_by(run, either, library):
+    run(library, "both", at=either, token=either.admin_token)

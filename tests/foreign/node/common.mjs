@@ -4,7 +4,7 @@ import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { exportJWK, generateKeyPair } from 'jose'
 
-export const base = new URL(process.env.UNFORGET_URL)
+export const base = new URL(process.env.OAUTH_ISSUER)
 export const [scenario, mode] = process.argv.slice(2)
 export const given = (name) => JSON.parse(process.env[name])
 export const remindUrl = new URL('/v1/password/remind', base)
