@@ -41,7 +41,7 @@ def strict(database):
 
 
 @pytest.fixture(params=["service", "strict"])
-def either(request):
+def either(request, database):
     return request.getfixturevalue(request.param)
 
 

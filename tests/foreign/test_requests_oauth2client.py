@@ -3,7 +3,7 @@
 import pytest
 import requests
 from jwskate import Jwk
-from requests_oauth2client import (ApiClient, ClientSecretBasic, ClientSecretPost, InvalidClient, InvalidScope, OAuth2Client,
+from requests_oauth2client import (ApiClient, ClientSecretBasic, ClientSecretPost, DPoPKey, InvalidClient, InvalidScope, OAuth2Client,
                                    OAuth2ClientCredentialsAuth, PrivateKeyJwt)
 
 from conftest import CLIENTS
@@ -105,3 +105,13 @@ def test_x09_a_bound_token_is_no_bearer_token(either, address):
                            headers={"Authorization": f"Bearer {token.access_token}"})
     assert answer.status_code == 401
     assert answer.headers["WWW-Authenticate"].startswith("DPoP ")
+
+
+def test_x09_a_service_that_wants_nonces_says_so_and_the_library_obeys(strict):
+    url, registered = strict.base + "/oauth/token", strict.client()
+    proof = str(DPoPKey.generate().proof(htm="POST", htu=url))
+    credentials = (registered["client_id"], registered["client_secret"])
+    answer = requests.post(url, {"grant_type": "client_credentials"}, auth=credentials, headers={"DPoP": proof})
+    assert (answer.status_code, answer.json()["error"]) == (400, "use_dpop_nonce")
+    assert answer.headers["DPoP-Nonce"]
+    assert discovered(strict, secret(registered)).client_credentials(dpop=True).dpop_key.as_nonce
