@@ -12,8 +12,8 @@ use super::export_file::{ExportFile, is_standard_output};
 use super::output::Output;
 use super::user_import::format;
 use crate::domain::{Instant, Locale, PasswordHash, User};
-use crate::flows::Flows;
 use crate::flows::import::Format;
+use crate::flows::{By, Flows};
 
 /// How many users are read at a time.
 const PAGE: i64 = 1000;
@@ -78,6 +78,7 @@ async fn export(flows: &Flows, format: Format, path: &Path) -> Result<u64, CliEr
 }
 
 async fn write_all(flows: &Flows, format: Format, mut out: impl Write) -> Result<u64, CliError> {
+    flows.begin_export(By::Operator).await?;
     let mut sheet = csv::WriterBuilder::new().from_writer(Vec::new());
     if format == Format::Csv {
         sheet.write_record(COLUMNS).map_err(std::io::Error::from)?;

@@ -57,6 +57,8 @@ acts! {
     UserDelete = "user.delete",
     /// An account was imported.
     UserImport = "user.import",
+    /// Every account was read with its password hash.
+    UserExport = "user.export",
     /// A reset mail was asked for.
     PasswordRemind = "password.remind",
     /// A reset token was checked, and refused.

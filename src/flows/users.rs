@@ -142,6 +142,11 @@ impl Flows {
             .await
     }
 
+    /// Notes that every account is to be read with its password hash.
+    pub async fn begin_export(&self, by: By) -> Result<(), StorageError> {
+        self.record(by.did(Act::UserExport, self.clock.now())).await
+    }
+
     /// Deletes an account with all that belongs to it. A new one with the same address inherits nothing (bar F27).
     pub async fn delete_user(&self, by: By, user: UserRef) -> Result<bool, StorageError> {
         let now = self.clock.now();

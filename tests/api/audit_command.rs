@@ -76,6 +76,13 @@ both! {
         assert_eq!(rows[1][1..], ["user.add", "done", "operator", ann.as_str(), "-", "-"]);
     }
 
+    async fn accounts_that_leave_with_their_hashes_leave_an_entry(app: TestApp) {
+        let program = Program::new(&[("DATABASE_URL", &app.database.url())]);
+        app.user(ANN).await;
+        assert!(program.run(&["user", "export", "-"]).status.success());
+        assert_eq!(acts(&program, &[]), ["user.add", "user.export"]);
+    }
+
     async fn wrong_filters_are_told_with_what_would_be_right(app: TestApp) {
         let program = Program::new(&[("DATABASE_URL", &app.database.url())]);
         for (arguments, code, words) in [

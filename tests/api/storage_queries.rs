@@ -10,11 +10,12 @@ use unforget::domain::guessing::Guesses;
 use unforget::domain::mail::{Mail, MailKind, MailState};
 use unforget::domain::{Client, ClientId, EmailAddress, HashedToken, Instant, PasswordHash, User};
 use unforget::storage::access_tokens::NewAccessToken;
+use unforget::storage::audit::{Filter, Order, Range};
 use unforget::storage::mails::Outcome;
 use unforget::storage::reset_tokens::NewResetToken;
 use unforget::storage::{AnyConnection, Schema, Storage, StorageError};
 use unforget::storage::{
-    access_tokens, client_secrets, clients, guesses, mails, reset_tokens, users,
+    access_tokens, audit, client_secrets, clients, guesses, mails, reset_tokens, users,
 };
 use uuid::Uuid;
 
@@ -146,6 +147,21 @@ fn hot_queries(c: &mut AnyConnection) -> Result<(), StorageError> {
     )?);
     assert_eq!(mails::purge(c, later, later, later, 10)?, 1);
     users::delete(c, id)?;
+    let entry = Entry::new(id, now, Act::UserDelete, Origin::default());
+    audit::record(c, &entry.to_user(id))?;
+    let all = Range {
+        after: id,
+        before: Uuid::max(),
+    };
+    let of_user = Filter {
+        user: Some(id),
+        ..Filter::default()
+    };
+    for order in [Order::OldestFirst, Order::NewestFirst] {
+        audit::page(c, all, &Filter::default(), order)?;
+        audit::page(c, all, &of_user, order)?;
+    }
+    assert_eq!(audit::purge(c, later, 10)?, 1);
     Ok(())
 }
 
@@ -210,18 +226,8 @@ fn o18_a_secret_is_found_by_its_digest_in_one_look_up() {
             jkt: None,
         };
         clients::authenticate(c, &client.id, &HashedToken::of("x"), now)?;
-        let entry = Entry {
-            id: Uuid::nil(),
-            at: now,
-            act: Act::TokenIssue,
-            refusal: None,
-            client_id: Some(client.id.clone()),
-            subject_client: None,
-            subject_user: None,
-            origin: Origin::default(),
-        };
-        let secret = HashedToken::of("x");
-        access_tokens::insert_if_authentic(c, &token, &client, &secret, &entry)?;
+        let entry = Entry::new(Uuid::nil(), now, Act::TokenIssue, Origin::default());
+        access_tokens::insert_if_authentic(c, &token, &client, &HashedToken::of("x"), &entry)?;
         client_secrets::note_use(c, &client.id, &HashedToken::of("x"), now)
     });
     let of_secrets = |(statement, _): &(String, _)| statement.contains("client_secrets");
