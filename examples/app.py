@@ -18,7 +18,7 @@ from urllib.error import HTTPError
 from urllib.parse import parse_qsl, urlencode, urlsplit
 from urllib.request import Request, urlopen
 
-UNFORGET = os.environ.get("UNFORGET_URL", "http://127.0.0.1:8080")
+UNFORGET = os.environ.get("OAUTH_ISSUER", "http://127.0.0.1:8080")
 PORT = int(os.environ.get("PORT", "3000"))
 
 

@@ -8,6 +8,7 @@ use ipnet::IpNet;
 use crate::domain::audit::{Act, Origin};
 use crate::domain::{AddressForm, Client, ClientId};
 use crate::flows::Flows;
+use crate::oauth::dpop::Dpop;
 use crate::oauth::{self, Authentication, Claimed, KnownClients, TokenError};
 
 /// The service, as a request sees it. One for all threads.
@@ -16,6 +17,8 @@ pub struct App {
     pub flows: Flows,
     /// The clients that were let in before.
     pub known_clients: KnownClients,
+    /// Checks proofs of possession.
+    pub dpop: Dpop,
     /// How long application tokens live whose client states nothing else.
     pub token_lifetime: TimeDelta,
     /// The client on whose behalf calls of the Interslice contract run that carry no token.

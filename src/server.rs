@@ -18,6 +18,7 @@ use crate::flows::Flows;
 use crate::hasher::Hasher;
 use crate::http::{self, Limits};
 use crate::mail::{Mailer, MailerError};
+use crate::oauth::dpop::Dpop;
 use crate::storage::{Schema, Storage, StorageError};
 use crate::worker::Worker;
 
@@ -106,6 +107,7 @@ pub fn start(settings: &Settings, clock: Clock) -> Result<Running, ServerError> 
     let app = Arc::new(App {
         flows: flows.clone(),
         known_clients: Default::default(),
+        dpop: Dpop::new(settings.dpop_nonce),
         token_lifetime: settings.token_lifetime,
         interslice_client: settings.interslice_client.clone(),
         https: settings.public_url.starts_with("https:"),

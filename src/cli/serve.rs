@@ -93,7 +93,7 @@ There is a demo app with every scope and a demo user, {DEV_EMAIL}. In a browser:
 
   {base}/forgot   our own pages. The link is in the mail in {DEV_FOLDER}/mail.
   http://localhost:3000/forgot   an app's own pages, while this runs:
-      UNFORGET_URL={base} OAUTH_CLIENT_ID={id} OAUTH_CLIENT_SECRET={secret} python3 examples/app.py
+      OAUTH_ISSUER={base} OAUTH_CLIENT_ID={id} OAUTH_CLIENT_SECRET={secret} python3 examples/app.py
 
 And without one. Paste into another terminal, in this folder:
 

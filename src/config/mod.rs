@@ -34,6 +34,8 @@ pub struct Settings {
     pub mail: MailSettings,
     /// `token.lifetime`: how long application tokens live.
     pub token_lifetime: TimeDelta,
+    /// `dpop.require_nonce`: whether every proof of possession needs a nonce of ours, and not only one whose time cannot be believed.
+    pub dpop_nonce: bool,
     /// `session.lifetime`: how long user tokens live.
     pub session_lifetime: TimeDelta,
     /// `contracts.interslice_client`: the client on whose behalf calls of that contract run that carry no token.
@@ -162,6 +164,7 @@ impl Settings {
         let mail_parallel = r.take("mail.parallel", "8", number(1, 200));
         let mail_max_queued = r.take("mail.max_queued", "100000", number(1, u32::MAX));
         let token_lifetime = r.take("token.lifetime", "1h", duration(1, 30 * DAY));
+        let dpop_nonce = r.take("dpop.require_nonce", "false", boolean);
         let session_lifetime = r.take("session.lifetime", "12h", duration(1, 30 * DAY));
         let interslice_client = r.take("contracts.interslice_client", "", client_id);
         let reset_lifetime = r.take("reset.lifetime", "1h", duration(60, DAY));
@@ -221,6 +224,7 @@ impl Settings {
                     max_queued: mail_max_queued?,
                 },
                 token_lifetime: token_lifetime?,
+                dpop_nonce: dpop_nonce?,
                 session_lifetime: session_lifetime?,
                 interslice_client: interslice_client?,
                 recovery: RecoveryRules {

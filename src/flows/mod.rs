@@ -73,6 +73,8 @@ pub struct Actor {
     pub client_id: ClientId,
     /// Whether it may learn that an account does not exist (`users:disclose`).
     pub may_know_users: bool,
+    /// The thumbprint of the key that it has proved to have: tokens that it gets for its users are bound to it too.
+    pub jkt: Option<[u8; 32]>,
     /// Where the call came from.
     pub origin: Origin,
 }

@@ -98,6 +98,7 @@ fn for_client(client_id: ClientId, origin: Origin) -> Actor {
     Actor {
         client_id,
         may_know_users: false,
+        jkt: None,
         origin,
     }
 }

@@ -69,7 +69,7 @@ impl Session {
             scopes: Scopes::default(),
             created_at: now,
             expires_at: now + self.lifetime,
-            jkt: None,
+            jkt: actor.jkt,
         };
         access_tokens::insert(c, &token)?;
         audit::record(c, &actor.did(Act::SessionCreate, now).to_user(user_id))

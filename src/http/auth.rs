@@ -1,4 +1,4 @@
-//! Who calls: `identify` looks the bearer token up before anything is read; `Caller<Scope>` in a handler's arguments is the
+//! Who calls: `identify` looks the access token up before anything is read; `Caller<Scope>` in a handler's arguments is the
 //! policy of its route (bar B07).
 
 use std::future::{Ready, ready};
@@ -12,7 +12,7 @@ use actix_web::{Error, FromRequest, HttpMessage, HttpRequest, web};
 use uuid::Uuid;
 
 use super::error::ApiError;
-use super::origin;
+use super::{origin, proof};
 use crate::app::App;
 use crate::domain::audit::Origin;
 use crate::domain::{ClientId, PlainToken, Scope, Scopes};
@@ -31,22 +31,40 @@ impl Identified {
     }
 }
 
-/// Looks the bearer token up and remembers who calls. A failure is an answer, not an `Err`: that would pass the edge by.
+/// Looks the token up, with the proof of one that is bound to a key, and remembers who calls. A failure is an answer, not an `Err`:
+/// that would pass the edge by.
 pub(super) async fn identify<B: MessageBody + 'static>(
     app: web::Data<App>,
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    let bearer = match bearer(request.headers()) {
-        Bearer::Absent => Bearer::Absent,
-        _ if has_query_token(request.query_string()) => Bearer::Malformed,
-        bearer => bearer,
+    let (scheme, bearer) = match presented(request.headers()) {
+        (scheme, Bearer::Absent) => (scheme, Bearer::Absent),
+        (scheme, _) if has_query_token(request.query_string()) => (scheme, Bearer::Malformed),
+        presented => presented,
     };
-    match Standing::of(bearer, &app.flows.storage, app.flows.clock.now()).await {
-        Ok(standing) => request.extensions_mut().insert(Identified(standing)),
+    let (storage, now) = (&app.flows.storage, app.flows.clock.now());
+    let judged = match (scheme, bearer) {
+        (Scheme::Dpop, Bearer::Token(token)) => {
+            let uri = proof::target(&app, request.path());
+            let claimed = proof::presented(request.headers(), request.method(), &uri);
+            Standing::of_bound(&token, claimed, &app.dpop, storage, now).await
+        }
+        (_, bearer) => {
+            let standing = Standing::of(bearer, storage, now).await;
+            standing.map(|standing| (standing, None))
+        }
+    };
+    let nonce = match judged {
+        Ok((standing, nonce)) => {
+            request.extensions_mut().insert(Identified(standing));
+            nonce
+        }
         Err(error) => return Ok(request.error_response(ApiError::from(error))),
     };
-    Ok(next.call(request).await?.map_into_boxed_body())
+    let mut response = next.call(request).await?.map_into_boxed_body();
+    proof::put_nonce(response.headers_mut(), nonce.as_deref());
+    Ok(response)
 }
 
 /// Whether there is a token in the query. It never counts (bar B05), and beside another one it is refused (bar B04).
@@ -56,27 +74,38 @@ fn has_query_token(query: &str) -> bool {
         .any(|pair| pair.split('=').next() == Some("access_token"))
 }
 
-/// Reads the `Authorization` field (RFC 6750 section 2.1): the scheme in any case, the token exactly.
-fn bearer(headers: &HeaderMap) -> Bearer {
+/// How a token is presented.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Scheme {
+    Bearer,
+    Dpop,
+}
+
+/// Reads the `Authorization` field (RFC 6750 section 2.1, RFC 9449 section 7.1): the scheme in any case, the token exactly.
+fn presented(headers: &HeaderMap) -> (Scheme, Bearer) {
+    let bearer = |bearer| (Scheme::Bearer, bearer);
     let mut fields = headers.get_all(AUTHORIZATION);
     let Some(field) = fields.next() else {
-        return Bearer::Absent;
+        return bearer(Bearer::Absent);
     };
     if fields.next().is_some() {
-        return Bearer::Malformed;
+        return bearer(Bearer::Malformed);
     }
     let Ok(text) = field.to_str() else {
-        return Bearer::Malformed;
+        return bearer(Bearer::Malformed);
     };
-    let (scheme, token) = text.split_once(' ').unwrap_or((text, ""));
-    if !scheme.eq_ignore_ascii_case("bearer") {
-        return Bearer::Absent; // RFC 6750 section 3.1: another scheme is as good as none
-    }
+    let (name, token) = text.split_once(' ').unwrap_or((text, ""));
+    let scheme = match name.to_ascii_lowercase().as_str() {
+        "bearer" => Scheme::Bearer,
+        "dpop" => Scheme::Dpop,
+        _ => return bearer(Bearer::Absent), // RFC 6750 section 3.1: another scheme is as good as none
+    };
     let token = token.trim_start_matches(' '); // RFC 9110 section 11.4: one or more spaces
     if token.is_empty() || token.contains(' ') {
-        return Bearer::Malformed;
+        return (scheme, Bearer::Malformed);
     }
-    PlainToken::parse(token).map_or(Bearer::Foreign, Bearer::Token)
+    let token = PlainToken::parse(token).map_or(Bearer::Foreign, Bearer::Token);
+    (scheme, token)
 }
 
 /// A scope, as a type.
@@ -121,6 +150,7 @@ fn actor(token: &LiveToken, origin: Origin) -> Actor {
     Actor {
         client_id: token.client_id.clone(),
         may_know_users: token.scopes.contains(Scope::UsersDisclose),
+        jkt: token.jkt,
         origin,
     }
 }

@@ -150,6 +150,8 @@ impl ResponseError for Failed {
 pub fn cors(app: &Arc<App>) -> Cors {
     let exposed = [
         "Authorization",
+        "DPoP-Nonce",
+        "WWW-Authenticate",
         "X-Request-Id",
         "Retry-After",
         "X-RateLimit-Limit",

@@ -7,6 +7,7 @@ use actix_web::{HttpResponse, HttpResponseBuilder, ResponseError};
 use chrono::TimeDelta;
 use serde_json::{Map, Value, json};
 
+use crate::domain::jwk::SigningAlgorithm;
 use crate::domain::{Refusal, Scope};
 use crate::oauth::guard::Denied;
 use crate::texts::Language;
@@ -112,7 +113,11 @@ impl ApiError {
             Self::WrongToken => ("wrong_token", "wrong-token"),
             Self::WrongPassword(..) => ("wrong_password", "wrong-password"),
             Self::Denied(Denied::NoCredentials) => ("unauthorized", "unauthorized"),
-            Self::Denied(Denied::InvalidToken) => ("invalid_token", "invalid-token"),
+            Self::Denied(Denied::InvalidToken | Denied::Misused) => {
+                ("invalid_token", "invalid-token")
+            }
+            Self::Denied(Denied::InvalidProof) => ("invalid_dpop_proof", "invalid-dpop-proof"),
+            Self::Denied(Denied::NonceNeeded) => ("use_dpop_nonce", "use-dpop-nonce"),
             Self::Denied(Denied::InsufficientScope(_)) => {
                 ("insufficient_scope", "insufficient-scope")
             }
@@ -158,7 +163,9 @@ impl ApiError {
         let mut response = HttpResponse::build(code);
         match self {
             Self::Denied(denied) => {
-                response.insert_header((WWW_AUTHENTICATE, challenge(*denied)));
+                for challenge in challenges(*denied) {
+                    response.append_header((WWW_AUTHENTICATE, challenge));
+                }
             }
             Self::MethodNotAllowed(methods) => {
                 response.insert_header((ALLOW, methods.join(", ")));
@@ -181,17 +188,26 @@ pub(super) fn seconds(wait: TimeDelta) -> String {
     whole.max(1).to_string()
 }
 
-fn challenge(denied: Denied) -> String {
-    match denied {
-        Denied::NoCredentials => format!("Bearer realm=\"{REALM}\""),
-        Denied::InvalidRequest => format!("Bearer realm=\"{REALM}\", error=\"invalid_request\""),
-        Denied::InvalidToken => format!("Bearer realm=\"{REALM}\", error=\"invalid_token\""),
+/// Each in a field of its own: what may be shown here, and what was wrong with what was shown (RFC 6750 section 3, RFC 9449
+/// section 7.1).
+fn challenges(denied: Denied) -> Vec<String> {
+    let error = match denied {
+        Denied::NoCredentials => String::new(),
+        Denied::InvalidRequest => ", error=\"invalid_request\"".to_owned(),
+        Denied::InvalidToken | Denied::Misused => ", error=\"invalid_token\"".to_owned(),
+        Denied::InvalidProof => ", error=\"invalid_dpop_proof\"".to_owned(),
+        Denied::NonceNeeded => ", error=\"use_dpop_nonce\"".to_owned(),
         Denied::InsufficientScope(scope) => {
-            format!(
-                "Bearer realm=\"{REALM}\", error=\"insufficient_scope\", scope=\"{}\"",
-                Scope::name(scope)
-            )
+            let scope = Scope::name(scope);
+            format!(", error=\"insufficient_scope\", scope=\"{scope}\"")
         }
+    };
+    let algorithms = SigningAlgorithm::NAMES.join(" ");
+    let bearer = format!("Bearer realm=\"{REALM}\"{error}");
+    let dpop = format!("DPoP realm=\"{REALM}\"{error}, algs=\"{algorithms}\"");
+    match denied {
+        Denied::Misused | Denied::InvalidProof | Denied::NonceNeeded => vec![dpop],
+        _ => vec![bearer, dpop],
     }
 }
 

@@ -19,6 +19,7 @@ mod openapi;
 mod origin;
 mod page;
 mod peer;
+mod proof;
 mod refusals;
 mod remind;
 mod reset;

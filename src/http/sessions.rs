@@ -18,13 +18,19 @@ pub(super) async fn create(
     language: Language,
     Body(credentials): Body<Credentials>,
 ) -> Result<HttpResponse, ApiError> {
-    let created = app.flows.create_session(caller.actor(), credentials.both());
+    let actor = caller.actor();
+    let token_type = if actor.jkt.is_some() {
+        "DPoP"
+    } else {
+        "Bearer"
+    };
+    let created = app.flows.create_session(actor, credentials.both());
     let (session, user) = created.await?;
     Ok(HttpResponse::Created().json(json!({
         "status": "session_created",
         "success": language.text("session-created"),
         "access_token": session.token.expose(),
-        "token_type": "Bearer",
+        "token_type": token_type,
         "expires_in": session.lifetime.num_seconds(),
         "user": users::body(&user),
     })))

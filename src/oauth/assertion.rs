@@ -4,10 +4,9 @@
 //! id of a real one. Every refusal is the same to the caller (bar X07).
 
 use chrono::TimeDelta;
-use sha2::{Digest, Sha256};
 
 use super::TokenError;
-use super::jose::Signed;
+use super::jose::{Signed, digest};
 use crate::domain::jwk::{Jwk, PublicKey, SigningAlgorithm};
 use crate::domain::{AuthMethod, Client, ClientId, Instant};
 use crate::storage::{AnyConnection, Storage, clients, jtis};
@@ -124,18 +123,13 @@ fn judge(signed: &Signed<'_>, issuer: &str, now: Instant) -> Option<([u8; 32], I
     };
     let begun = time("nbf")?.is_none_or(|at| at <= now + AHEAD);
     let made = time("iat")?.is_none_or(|at| at <= now + AHEAD && now <= at + LIFETIME + LEEWAY);
-    let id = digest(subject, signed.id()?);
+    // An id belongs to its client: two may choose the same.
+    let id = digest(&[
+        b"client assertion",
+        subject.as_bytes(),
+        signed.id()?.as_bytes(),
+    ]);
     (meant && lives && begun && made).then_some((id, ends))
-}
-
-/// An id belongs to its client: two may choose the same.
-fn digest(subject: &str, id: &str) -> [u8; 32] {
-    let mut digest = Sha256::new();
-    for part in ["client assertion", subject, id] {
-        digest.update((part.len() as u64).to_be_bytes());
-        digest.update(part.as_bytes());
-    }
-    digest.finalize().into()
 }
 
 /// The client's own keys that can have made this signature.

@@ -33,6 +33,8 @@ pub struct Standing {
     bearer: Cow<'static, str>,
     valid: bool,
     live: Option<LiveToken>,
+    /// What is decided already, whatever is asked for.
+    refused: Option<Denied>,
 }
 
 /// Why a request is refused (RFC 6750 section 3.1).
@@ -44,6 +46,12 @@ pub enum Denied {
     InvalidRequest,
     /// Unknown, expired or revoked: 401.
     InvalidToken,
+    /// A token of a key, used otherwise: as a plain bearer's, or with another key: 401, and only DPoP will do (RFC 9449 section 7.2).
+    Misused,
+    /// The token needs a proof, and there is no good one: 401 (RFC 9449 section 7.1).
+    InvalidProof,
+    /// The proof needs a nonce: 401 (RFC 9449 section 9).
+    NonceNeeded,
     /// A good token without this scope: 403.
     InsufficientScope(Scope),
 }
@@ -60,15 +68,39 @@ impl Standing {
                 let live = storage
                     .read(move |c| access_tokens::find_live(c, &digest, now))
                     .await?;
-                // One that is bound to a key is more than a bearer's (RFC 9449 section 7.1, bar X09).
-                ("Bearer ?", true, live.filter(|live| live.jkt.is_none()))
+                // One that is bound to a key is more than a bearer's (bar X09).
+                if live.as_ref().is_some_and(|live| live.jkt.is_some()) {
+                    return Ok(Self::refused(Denied::Misused));
+                }
+                ("Bearer ?", true, live)
             }
         };
         Ok(Self {
             bearer: Cow::Borrowed(text),
             valid,
             live,
+            refused: None,
         })
+    }
+
+    /// Refused, whatever is asked for.
+    pub(super) fn refused(why: Denied) -> Self {
+        Self {
+            bearer: Cow::Borrowed("Bearer ?"),
+            valid: true,
+            live: None,
+            refused: Some(why),
+        }
+    }
+
+    /// A token whose bearer has proved that it is his to use.
+    pub(super) fn proven(live: LiveToken) -> Self {
+        Self {
+            bearer: Cow::Borrowed("Bearer ?"),
+            valid: true,
+            live: Some(live),
+            refused: None,
+        }
     }
 
     /// The client, when a live token was presented: for counting calls, before it is known what is asked for.
@@ -102,6 +134,9 @@ impl Standing {
 
     /// The live token, if it carries these scopes.
     fn carries(&self, scopes: Scopes) -> Result<Option<&LiveToken>, Denied> {
+        if let Some(why) = self.refused {
+            return Err(why);
+        }
         let mut resource = Resource {
             scopes: [to_library(scopes)],
             standing: self,

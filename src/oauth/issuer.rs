@@ -24,6 +24,7 @@ impl Issuer for Endpoint {
             token,
             scopes,
             lifetime,
+            jkt: None,
         });
         Ok(issued)
     }

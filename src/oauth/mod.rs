@@ -2,12 +2,15 @@
 
 mod assertion;
 mod authentication;
+mod bound;
+pub mod dpop;
 mod endpoint;
 pub mod guard;
 pub mod introspect;
 mod issuer;
 mod jose;
 mod known;
+mod nonces;
 mod refused;
 mod registrar;
 pub mod revoke;
@@ -41,6 +44,15 @@ fn to_library(scopes: Scopes) -> oxide_auth::primitives::scope::Scope {
     scopes.to_string().parse().expect("scope names are valid")
 }
 
+impl From<dpop::Unproven> for TokenError {
+    fn from(why: dpop::Unproven) -> Self {
+        match why {
+            dpop::Unproven::Invalid => Self::InvalidProof,
+            dpop::Unproven::NonceNeeded => Self::NonceNeeded,
+        }
+    }
+}
+
 /// What an OAuth2 request can be refused for (RFC 6749 section 5.2), or why it could not be answered.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
@@ -53,6 +65,12 @@ pub enum TokenError {
     /// Unknown, malformed, or more than the client is registered for.
     #[error("invalid_scope")]
     InvalidScope,
+    /// The proof of possession is missing, wrong or used up (RFC 9449 section 5).
+    #[error("invalid_dpop_proof")]
+    InvalidProof,
+    /// The proof needs a nonce of ours (RFC 9449 section 8).
+    #[error("use_dpop_nonce")]
+    NonceNeeded,
     /// Only client_credentials is offered.
     #[error("unsupported_grant_type")]
     UnsupportedGrantType,

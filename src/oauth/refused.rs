@@ -39,7 +39,9 @@ impl TokenError {
             Self::InvalidClient => Some("invalid_client"),
             Self::InvalidScope => Some("invalid_scope"),
             Self::UnsupportedGrantType => Some("unsupported_grant_type"),
-            Self::Storage(_) => None,
+            Self::InvalidProof => Some("invalid_dpop_proof"),
+            // A question to a client that is about to answer it.
+            Self::NonceNeeded | Self::Storage(_) => None,
         }
     }
 }

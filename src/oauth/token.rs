@@ -10,6 +10,7 @@ use oxide_auth::code_grant::error::AccessTokenErrorType;
 use super::TokenError;
 use super::assertion::{self, ClientAssertion};
 use super::authentication::{Authentication, ClientCredentials};
+use super::dpop::{Proof, Unproven};
 use super::endpoint::Endpoint;
 use super::known::{self, KnownClients};
 use super::refused::{Claimed, audited};
@@ -30,6 +31,8 @@ pub struct TokenRequest {
     pub scope: Option<String>,
     /// How the client says who it is.
     pub authentication: Authentication,
+    /// The proof of a key that the token is to be bound to (RFC 9449 section 5).
+    pub proof: Option<Result<Proof, Unproven>>,
 }
 
 /// What a new token needs besides the request.
@@ -54,6 +57,8 @@ pub struct Issued {
     pub scopes: Scopes,
     /// How long it lives.
     pub lifetime: TimeDelta,
+    /// The thumbprint of the key that it is bound to.
+    pub jkt: Option<[u8; 32]>,
 }
 
 /// Authenticates the client and issues a token; the audit is told, whatever comes of it.
@@ -80,6 +85,10 @@ async fn issue_to_client(
     terms: Terms,
     origin: &Origin,
 ) -> Result<Issued, TokenError> {
+    // Before the client is known: many libraries send the same assertion again with the nonce that they are given.
+    if let Some(Err(why)) = request.proof {
+        return Err(why.into());
+    }
     let readings = match std::mem::replace(&mut request.authentication, Authentication::None) {
         Authentication::None => return Err(request.refusal_of_nobody()),
         Authentication::Secret(readings) => readings,
@@ -90,6 +99,10 @@ async fn issue_to_client(
     let remembered = readings.iter().find_map(|credentials| {
         let digest = HashedToken::of(&credentials.secret);
         let client = known.find(&credentials.id, &digest)?;
+        // A proof is one more thing to store.
+        if request.proof.is_some() {
+            return None;
+        }
         let issued = decide(&request, &credentials.id, Some(client.clone()), terms).ok()?;
         Some((client, digest, issued))
     });
@@ -148,13 +161,28 @@ async fn issue_to_signer(
         let client = proven.redeem(c)?;
         let id = client.id.clone();
         let decided = decide(&request, id.as_str(), Some(client), terms);
-        if let Ok(issued) = &decided {
-            access_tokens::insert(c, &issued.row(terms.now))?;
-            audit::record(c, &issued.entry(terms.now, &origin))?;
+        let Ok(issued) = &decided else {
+            return Ok(decided);
+        };
+        if let Err(used) = redeem(c, &request)? {
+            return Ok(Err(used));
         }
+        access_tokens::insert(c, &issued.row(terms.now))?;
+        audit::record(c, &issued.entry(terms.now, &origin))?;
         Ok::<_, TokenError>(decided)
     });
     decided.await?
+}
+
+/// Uses the proof up, if there is one.
+fn redeem(
+    c: &mut AnyConnection,
+    request: &TokenRequest,
+) -> Result<Result<(), TokenError>, StorageError> {
+    match &request.proof {
+        Some(Ok(proof)) if !proof.redeem(c)? => Ok(Err(TokenError::InvalidProof)),
+        _ => Ok(Ok(())),
+    }
 }
 
 fn issue_anew(
@@ -171,6 +199,7 @@ fn issue_anew(
         let client = clients::authenticate(c, &id, &digest, terms.now)?;
         match decide(request, &credentials.id, client.clone(), terms) {
             Ok(issued) => {
+                redeem(c, request)??;
                 access_tokens::insert(c, &issued.row(terms.now))?;
                 audit::record(c, &issued.entry(terms.now, origin))?;
                 let client = client.ok_or(TokenError::InvalidClient)?;
@@ -184,6 +213,12 @@ fn issue_anew(
 }
 
 impl TokenRequest {
+    /// The thumbprint of the key that the client has proved to have.
+    fn proof_of_key(&self) -> Option<[u8; 32]> {
+        let proof = self.proof.as_ref()?;
+        proof.as_ref().ok().map(|proof| proof.jkt)
+    }
+
     /// What does not depend on the client is told even to one that did not authenticate.
     fn refusal_of_nobody(&self) -> TokenError {
         match self.grant_type.as_deref() {
@@ -202,13 +237,19 @@ fn decide(
     terms: Terms,
 ) -> Result<Issued, TokenError> {
     let scopes = request.scope.as_deref().map(str::parse::<Scopes>);
+    let has_to_prove = client.as_ref().is_some_and(|client| client.require_dpop);
     let mut endpoint = Endpoint::new(client, terms, scopes.unwrap_or(Ok(Scopes::default())));
     let asked = Asked { request, id };
     let pending = client_credentials(&mut endpoint, &asked).map_err(|e| endpoint.explain(e))?;
     pending
         .issue(&mut endpoint, id.to_owned(), false)
         .map_err(|e| endpoint.explain(e))?;
-    endpoint.into_issued()
+    let jkt = request.proof_of_key();
+    if has_to_prove && jkt.is_none() {
+        return Err(TokenError::InvalidProof);
+    }
+    let issued = endpoint.into_issued()?;
+    Ok(Issued { jkt, ..issued })
 }
 
 impl Issued {
@@ -225,7 +266,7 @@ impl Issued {
             scopes: self.scopes,
             created_at: now,
             expires_at: now + self.lifetime,
-            jkt: None,
+            jkt: self.jkt,
         }
     }
 }

@@ -128,7 +128,7 @@ pub fn insert_if_authentic(
 }
 
 /// Finds a token that may be used now: not expired, its client not disabled. Scopes that the client has lost since are
-/// left out (bar O19).
+/// left out (bar O19), and so are tokens that are bound to no key since the client has to have bound ones.
 pub fn find_live(
     c: &mut AnyConnection,
     digest: &HashedToken<AccessToken>,
@@ -139,6 +139,11 @@ pub fn find_live(
         .filter(access_tokens::digest.eq(digest.as_bytes()))
         .filter(access_tokens::expires_at.gt(At(now)))
         .filter(clients::disabled_at.is_null())
+        .filter(
+            clients::require_dpop
+                .eq(false)
+                .or(access_tokens::jkt.is_not_null()),
+        )
         .select((
             access_tokens::client_id,
             access_tokens::subject,

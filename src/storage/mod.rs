@@ -12,6 +12,7 @@ pub mod jtis;
 mod lane;
 pub mod mails;
 mod migrations;
+pub mod own_keys;
 mod pool;
 pub mod reset_tokens;
 mod schema;

@@ -130,6 +130,15 @@ diesel::table! {
 }
 
 diesel::table! {
+    use diesel::sql_types::{Binary, Text};
+
+    own_keys (name) {
+        name -> Text,
+        key -> Binary,
+    }
+}
+
+diesel::table! {
     use diesel::sql_types::{Nullable, Text};
     use crate::storage::columns::{InstantSql, UuidSql};
 
@@ -158,5 +167,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     reset_tokens,
     guesses,
     jtis,
+    own_keys,
     audit
 );

@@ -34,14 +34,14 @@ impl TestApp {
 }
 
 /// What was written since the last look, in short: act, outcome, `by` whom, `to` whom.
-struct Watch<'a> {
+pub(crate) struct Watch<'a> {
     app: &'a TestApp,
     names: Vec<(String, &'static str)>,
     seen: Vec<Uuid>,
 }
 
 impl<'a> Watch<'a> {
-    async fn new(app: &'a TestApp) -> Self {
+    pub(crate) async fn new(app: &'a TestApp) -> Self {
         let seen = app
             .audit()
             .await
@@ -55,11 +55,11 @@ impl<'a> Watch<'a> {
         }
     }
 
-    fn name(&mut self, id: impl ToString, name: &'static str) {
+    pub(crate) fn name(&mut self, id: impl ToString, name: &'static str) {
         self.names.push((id.to_string(), name));
     }
 
-    async fn new_entries(&mut self) -> Vec<Entry> {
+    pub(crate) async fn new_entries(&mut self) -> Vec<Entry> {
         let mut new = self.app.audit().await;
         new.retain(|entry| !self.seen.contains(&entry.id));
         // Within a millisecond ids have no order.
@@ -96,7 +96,7 @@ impl<'a> Watch<'a> {
     }
 
     /// The call that was answered so left just these entries, which name it and where it came from.
-    async fn saw(&mut self, reply: &Reply, expected: &[&str]) {
+    pub(crate) async fn saw(&mut self, reply: &Reply, expected: &[&str]) {
         let new = self.new_entries().await;
         let shorts: Vec<_> = new.iter().map(|entry| self.short(entry)).collect();
         assert_eq!(shorts, expected, "{reply:?}");

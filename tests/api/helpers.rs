@@ -107,6 +107,7 @@ pub(crate) fn settings(database_url: &str, mail_url: &str) -> Settings {
             max_queued: 100_000,
         },
         token_lifetime: TimeDelta::hours(1),
+        dpop_nonce: false,
         session_lifetime: TimeDelta::hours(12),
         interslice_client: None,
         recovery: RecoveryRules {

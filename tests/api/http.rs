@@ -68,7 +68,7 @@ both! {
                     } else {
                         let body: Value = reply.json();
                         // Each contract says it in its own words.
-                        assert!(body["status"] == "method_not_allowed" || body["code"] == 405 || body["status"] == 405 || body["name"] == "NotImplementedError", "{method} {path}: {body}");
+                        assert!(body["status"] == "method_not_allowed" || body["code"] == 405 || body["status"] == 405 || body["name"] == "NotImplementedError" || body["error"] == "invalid_request", "{method} {path}: {body}");
                     }
                 }
             }
@@ -101,6 +101,9 @@ both! {
         let token = app.token(&Scopes::all().to_string()).await;
         app.user("ann@example.com").await;
         let user = app.user_token(&token, "ann@example.com", OLD_PASSWORD).await;
+        // Whose body is looked at: a client that this caller has registered.
+        let mine = app.post("/oauth/register", &token, json!({"client_name": "Quotes"})).await.json();
+        let mine = format!("/oauth/register/{}", mine["client_id"].as_str().unwrap());
         let mut taking = 0;
         for call in description.calls() {
             if call.operation["requestBody"]["content"]["application/json"].is_null() {
@@ -120,7 +123,8 @@ both! {
                 ("application/json", "", r#"{"x":{"a":1,"a":2}}"#, 400),
                 ("application/json", "", &large, 413),
             ] {
-                let mut request = app.request(&call.method, &call.example()).bearer_auth(bearer).header(CONTENT_TYPE, content_type);
+                let path = if call.path == "/oauth/register/{client_id}" { mine.clone() } else { call.example() };
+                let mut request = app.request(&call.method, &path).bearer_auth(bearer).header(CONTENT_TYPE, content_type);
                 if !encoding.is_empty() {
                     request = request.header("content-encoding", encoding);
                 }

@@ -133,7 +133,7 @@ both! {
             (json!({"client_name": "A", "token_lifetime": 0}), "token_lifetime"),
             (json!({"client_name": "A", "token_lifetime": 1e9}), "token_lifetime"),
             (json!({"client_name": "A", "token_lifetime": "1h"}), "token_lifetime"),
-            (json!({"client_name": "A", "dpop_bound_access_tokens": "yes"}), "dpop_bound_access_tokens"),
+            (json!({"client_name": "A", "dpop_bound_access_tokens": "true"}), "dpop_bound_access_tokens"),
             (json!({"client_name": "A", "client_id": "mine"}), "client_id"),
             (json!({"client_name": "A", "client_secret": "mine"}), "client_secret"),
         ] {

@@ -17,7 +17,7 @@ NEW = "four unrelated quiet words"
 @contextlib.contextmanager
 def example(unforget, port, client):
     """The example, running; gives back where it is."""
-    own = {"UNFORGET_URL": unforget, "PORT": str(port), "OAUTH_CLIENT_ID": client["client_id"],
+    own = {"OAUTH_ISSUER": unforget, "PORT": str(port), "OAUTH_CLIENT_ID": client["client_id"],
            "OAUTH_CLIENT_SECRET": client["client_secret"], "PATH": os.environ["PATH"]}
     process = subprocess.Popen([sys.executable, ROOT / "examples/app.py"], env=own, text=True,
                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT)

@@ -25,8 +25,27 @@ numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="session", params=DATABASES)
-def service(request):
-    service = Service(request.param)
+def database(request):
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def service(database):
+    yield from running(Service(database))
+
+
+@pytest.fixture(scope="session")
+def strict(database):
+    """A service that takes no proof of a key without a nonce of its own (RFC 9449 section 8)."""
+    yield from running(Service(database, UNFORGET_DPOP__REQUIRE_NONCE="true"))
+
+
+@pytest.fixture(params=["service", "strict"])
+def either(request, database):
+    return request.getfixturevalue(request.param)
+
+
+def running(service):
     yield service
     service.stop()
     assert service.faults == []
@@ -53,7 +72,7 @@ def node(service, tmp_path):
         # Never two at once in one process, so that one folder serves them all.
         for source in [*(ROOT / "tests/foreign/node").glob("*.mjs"), program]:
             shutil.copy(source, NODE_FOLDER)
-        environment = service.environment | {"UNFORGET_URL": service.base, "NODE_NO_WARNINGS": "1"} | environment
+        environment = service.environment | {"OAUTH_ISSUER": service.base, "NODE_NO_WARNINGS": "1"} | environment
         done = subprocess.run(["node", NODE_FOLDER / program.name, *arguments], env=environment, cwd=folder, text=True,
                               capture_output=True, timeout=60)
         assert done.returncode == 0, done.stdout + done.stderr

@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 import time
 import urllib.request
+from functools import cached_property
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -55,7 +56,7 @@ class PostgresDatabase:
 class Service:
     """`unforget serve`: no limits, since all callers share one address here."""
 
-    def __init__(self, database):
+    def __init__(self, database, **settings):
         self.folder = tempfile.TemporaryDirectory(prefix="unforget-foreign-")
         self.log, self.mails = Path(self.folder.name) / "log", Path(self.folder.name) / "mail"
         self.database = PostgresDatabase() if database == "postgres" else None
@@ -69,7 +70,7 @@ class Service:
             "UNFORGET_MAIL__URL": f"file:{self.mails}",
             "UNFORGET_PASSWORD__BCRYPT_COST": "10",
             "UNFORGET_LIMITS__ENABLED": "false",
-        }
+        } | settings
         self.process = subprocess.Popen([PROGRAM, "serve"], env=self.environment, cwd=self.folder.name,
                                         stdout=subprocess.DEVNULL, stderr=self.log.open("w"))
         try:
@@ -103,17 +104,17 @@ class Service:
         assert self.command(*words, input=secret)["client_id"] == client_id
         return {"client_id": client_id, "client_secret": secret}
 
-    def admin_token(self, scopes):
-        """An access token that registers clients (RFC 7591), with these scopes for them."""
-        admin = self.client(f"clients:write {scopes}")
+    @cached_property
+    def admin_token(self):
+        """An access token that registers apps (RFC 7591), with the scopes of ordinary ones."""
+        admin = self.client("clients:write password:remind password:reset")
         grant = {"grant_type": "client_credentials", "client_id": admin["client_id"], "client_secret": admin["client_secret"]}
         return self.post("/oauth/token", urlencode(grant).encode())["access_token"]
 
     def client_with_keys(self, keys):
         """A new app that authenticates by one of these public keys, registered over HTTP."""
         metadata = {"client_name": "An app with keys", "token_endpoint_auth_method": "private_key_jwt", "jwks": {"keys": keys}}
-        token = self.admin_token("password:remind password:reset")
-        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+        headers = {"Authorization": f"Bearer {self.admin_token}", "Content-Type": "application/json"}
         return self.post("/oauth/register", json.dumps(metadata).encode(), headers)
 
     def post(self, path, body, headers={}):

@@ -3,7 +3,7 @@
 import pytest
 import requests
 from jwskate import Jwk
-from requests_oauth2client import (ApiClient, ClientSecretBasic, ClientSecretPost, InvalidClient, InvalidScope, OAuth2Client,
+from requests_oauth2client import (ApiClient, ClientSecretBasic, ClientSecretPost, DPoPKey, InvalidClient, InvalidScope, OAuth2Client,
                                    OAuth2ClientCredentialsAuth, PrivateKeyJwt)
 
 from conftest import CLIENTS
@@ -84,24 +84,34 @@ def test_x06_the_audience_is_the_issuer_and_nothing_else(service):
 
 
 @pytest.mark.parametrize("alg", ["ES256", "EdDSA", "RS256", "PS256"])
-def test_x08_requests_oauth2client_calls_the_api_with_a_bound_token(service, alg, address):
-    client = discovered(service, secret(service.client()))
+def test_x08_requests_oauth2client_calls_the_api_with_a_bound_token(either, alg, address):
+    client = discovered(either, secret(either.client()))
     token = client.client_credentials(scope="password:remind", dpop=True, dpop_alg=alg)
     assert token.token_type == "DPoP"
-    remind(service, token, address)
+    remind(either, token, address)
     seen = client.introspect_token(token)
     assert seen["token_type"] == "DPoP"
     assert seen["cnf"]["jkt"] == token.dpop_key.private_key.thumbprint()
 
 
-def test_x06_x08_requests_oauth2client_binds_a_token_that_it_got_by_a_key(service, address):
-    token = discovered(service, with_key(service, "ES256")).client_credentials(scope="password:remind", dpop=True)
-    remind(service, token, address)
+def test_x06_x08_requests_oauth2client_binds_a_token_that_it_got_by_a_key(either, address):
+    token = discovered(either, with_key(either, "ES256")).client_credentials(scope="password:remind", dpop=True)
+    remind(either, token, address)
 
 
-def test_x09_a_bound_token_is_no_bearer_token(service, address):
-    token = discovered(service, secret(service.client())).client_credentials(dpop=True)
-    answer = requests.post(service.base + "/v1/password/remind", json={"email": address},
+def test_x09_a_bound_token_is_no_bearer_token(either, address):
+    token = discovered(either, secret(either.client())).client_credentials(dpop=True)
+    answer = requests.post(either.base + "/v1/password/remind", json={"email": address},
                            headers={"Authorization": f"Bearer {token.access_token}"})
     assert answer.status_code == 401
     assert answer.headers["WWW-Authenticate"].startswith("DPoP ")
+
+
+def test_x09_a_service_that_wants_nonces_says_so_and_the_library_obeys(strict):
+    url, registered = strict.base + "/oauth/token", strict.client()
+    proof = str(DPoPKey.generate().proof(htm="POST", htu=url))
+    credentials = (registered["client_id"], registered["client_secret"])
+    answer = requests.post(url, {"grant_type": "client_credentials"}, auth=credentials, headers={"DPoP": proof})
+    assert (answer.status_code, answer.json()["error"]) == (400, "use_dpop_nonce")
+    assert answer.headers["DPoP-Nonce"]
+    assert discovered(strict, secret(registered)).client_credentials(dpop=True).dpop_key.as_nonce

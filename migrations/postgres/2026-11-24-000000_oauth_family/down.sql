@@ -1,4 +1,5 @@
 DROP TABLE audit;
+DROP TABLE own_keys;
 DROP TABLE jtis;
 ALTER TABLE access_tokens DROP COLUMN jkt;
 ALTER TABLE clients DROP COLUMN registered_by;

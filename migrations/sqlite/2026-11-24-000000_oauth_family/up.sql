@@ -20,6 +20,12 @@ CREATE TABLE jtis (
 ) WITHOUT ROWID;
 CREATE INDEX jtis_expires_at ON jtis (expires_at);
 
+-- Keys of this installation that all of its nodes share.
+CREATE TABLE own_keys (
+    name TEXT NOT NULL PRIMARY KEY,
+    key  BLOB NOT NULL
+) WITHOUT ROWID;
+
 -- What was done and refused, by whom and to whom. Rows outlive those they name. The id begins with the time.
 CREATE TABLE audit (
     id             BLOB   NOT NULL PRIMARY KEY,

@@ -54,6 +54,7 @@ impl Registrar {
             Self::Token(_, origin) => Actor {
                 client_id: client.clone(),
                 may_know_users: false,
+                jkt: None,
                 origin: origin.clone(),
             },
         })

@@ -60,13 +60,17 @@ pub(in crate::http) async fn reset(
         token: wanted.token,
         new: wanted.password,
     };
+    let scheme = match caller.actor.jkt {
+        Some(_) => "DPoP",
+        None => "Bearer",
+    };
     let (user, session) = app
         .flows
         .reset_and_sign_in(caller.actor, reset)
         .await
         .map_err(|error| ApiError::of_reset(error, min_length))?;
     let body = user_body(user);
-    let mut bearer = HeaderValue::try_from(format!("Bearer {}", session.token.expose()))
+    let mut bearer = HeaderValue::try_from(format!("{scheme} {}", session.token.expose()))
         .map_err(|_| ApiError::Internal)?;
     bearer.set_sensitive(true);
     Ok(HttpResponse::Ok()
@@ -188,7 +192,9 @@ fn plain(error: &ApiError) -> Value {
         ApiError::Denied(Denied::NoCredentials) => {
             json!({"error": "You need to sign in or sign up before continuing."})
         }
-        ApiError::Denied(Denied::InvalidToken) => {
+        ApiError::Denied(
+            Denied::InvalidToken | Denied::Misused | Denied::InvalidProof | Denied::NonceNeeded,
+        ) => {
             json!({"error": "Invalid authentication token."})
         }
         other => {

@@ -92,7 +92,9 @@ fn words(error: &ApiError) -> (&'static str, Cow<'static, str>) {
             "UNAUTHORIZED",
             "Authentication failed for lack of authentication credentials.",
         ),
-        ApiError::Denied(Denied::InvalidToken) => (
+        ApiError::Denied(
+            Denied::InvalidToken | Denied::Misused | Denied::InvalidProof | Denied::NonceNeeded,
+        ) => (
             "UNAUTHORIZED",
             "Authentication failed because the access token is invalid, expired or revoked.",
         ),

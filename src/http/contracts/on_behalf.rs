@@ -46,7 +46,7 @@ impl<S: Needs + 'static> FromRequest for OnBehalf<S> {
     }
 }
 
-/// The client that the operator named, as long as it exists, is switched on and has the scope. Without it nobody calls.
+/// The client that the operator named, as long as it exists, is switched on, has the scope and has not to prove a key. Without it nobody calls.
 async fn named(
     app: Option<web::Data<App>>,
     scope: Scope,
@@ -56,10 +56,11 @@ async fn named(
     let app = app.ok_or(nobody.clone())?;
     let id = app.interslice_client.clone().ok_or(nobody.clone())?;
     let client = app.flows.enabled_client(id).await?;
-    let client = client.filter(|client| client.scopes.contains(scope));
+    let client = client.filter(|client| client.scopes.contains(scope) && !client.require_dpop);
     let client = client.ok_or(nobody)?;
     Ok(Actor {
         may_know_users: client.scopes.contains(Scope::UsersDisclose),
+        jkt: None,
         client_id: client.id,
         origin,
     })

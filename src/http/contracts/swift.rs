@@ -154,7 +154,9 @@ fn words(error: &ApiError, language: Language) -> (String, &'static str) {
             return (text, "UNSUPPORTED_CONTENT_TYPE_MESSAGE");
         }
         ApiError::Denied(Denied::NoCredentials) => "MISSING_TOKEN_MESSAGE",
-        ApiError::Denied(Denied::InvalidToken) => "INVALID_TOKEN_MESSAGE",
+        ApiError::Denied(
+            Denied::InvalidToken | Denied::Misused | Denied::InvalidProof | Denied::NonceNeeded,
+        ) => "INVALID_TOKEN_MESSAGE",
         ApiError::Denied(Denied::InsufficientScope(_)) => "FORBIDDEN_MESSAGE",
         ApiError::Denied(Denied::InvalidRequest) | ApiError::Unreadable => {
             "INVALID_REQUEST_MESSAGE"

@@ -194,7 +194,9 @@ fn words(error: &ApiError, voice: &Voice) -> (&'static str, String, Value) {
             "You must log in to use Unleash. Your request had no authorization header, so we could not authorize you. Try logging in at \
              /auth/simple/login.",
         ),
-        ApiError::Denied(Denied::InvalidToken) => (
+        ApiError::Denied(
+            Denied::InvalidToken | Denied::Misused | Denied::InvalidProof | Denied::NonceNeeded,
+        ) => (
             "AuthenticationRequired",
             "You must log in to use Unleash. The token in your authorization header is invalid, expired or revoked, so we could not \
              authorize you.",

@@ -87,7 +87,7 @@ impl FromFields for ClientMetadata {
             name: name.parse().map_err(|_| malformed("client_name"))?,
             auth_method,
             jwks,
-            require_dpop: fields.flag("dpop_bound_access_tokens")?.unwrap_or(false),
+            require_dpop: truth(fields, "dpop_bound_access_tokens")?,
             reset_url: text("reset_url")?
                 .map(|url| url.parse().map_err(|_| malformed("reset_url")))
                 .transpose()?,
@@ -106,6 +106,15 @@ fn only(fields: &Fields, name: &'static str, known: &[&str]) -> Result<(), ApiEr
             .all(|word| word.as_str().is_some_and(|word| known.contains(&word)))
             .then_some(())
             .ok_or(ApiError::field(name, Problem::Malformed)),
+        Some(_) => Err(ApiError::field(name, Problem::WrongType)),
+    }
+}
+
+/// A truth value that is false when it is not stated.
+fn truth(fields: &Fields, name: &'static str) -> Result<bool, ApiError> {
+    match fields.value(name)? {
+        None | Some(Value::Null) => Ok(false),
+        Some(Value::Bool(truth)) => Ok(*truth),
         Some(_) => Err(ApiError::field(name, Problem::WrongType)),
     }
 }

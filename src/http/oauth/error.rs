@@ -73,6 +73,14 @@ impl From<TokenError> for OauthError {
                 "unsupported_grant_type",
                 "only client_credentials is supported",
             ),
+            TokenError::InvalidProof => refused(
+                "invalid_dpop_proof",
+                "the DPoP proof is missing, wrong or used up",
+            ),
+            TokenError::NonceNeeded => refused(
+                "use_dpop_nonce",
+                "the DPoP proof needs the nonce in the DPoP-Nonce header",
+            ),
             TokenError::Storage(error) => Self::Http(error.into()),
         }
     }
@@ -151,9 +159,17 @@ impl OauthError {
             ApiError::Denied(Denied::InsufficientScope(_)) => {
                 ("insufficient_scope", "the access token has not the scope")
             }
-            ApiError::Denied(Denied::InvalidToken) => (
+            ApiError::Denied(Denied::InvalidToken | Denied::Misused) => (
                 "invalid_token",
                 "the access token is unknown, expired or revoked",
+            ),
+            ApiError::Denied(Denied::InvalidProof) => (
+                "invalid_dpop_proof",
+                "the DPoP proof is missing, wrong or used up",
+            ),
+            ApiError::Denied(Denied::NonceNeeded) => (
+                "use_dpop_nonce",
+                "the DPoP proof needs the nonce in the DPoP-Nonce header",
             ),
             ApiError::Denied(Denied::NoCredentials) => {
                 ("invalid_client", "an access token is needed")

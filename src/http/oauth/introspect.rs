@@ -1,6 +1,7 @@
 //! `POST /oauth/introspect` (RFC 7662): what a token stands for.
 
 use actix_web::{HttpRequest, HttpResponse, web};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
 use super::parameters::Parameters;
@@ -76,7 +77,7 @@ fn active(live: &LiveToken, issuer: &str) -> Value {
     let subject = live
         .subject
         .map_or_else(|| live.client_id.to_string(), |user| user.to_string());
-    json!({
+    let mut told = json!({
         "active": true,
         "iss": issuer,
         "client_id": live.client_id.as_str(),
@@ -85,5 +86,11 @@ fn active(live: &LiveToken, issuer: &str) -> Value {
         "token_type": "Bearer",
         "iat": live.created_at.timestamp(),
         "exp": live.expires_at.timestamp(),
-    })
+    });
+    // RFC 9449 section 6.2.
+    if let Some(jkt) = live.jkt {
+        told["token_type"] = json!("DPoP");
+        told["cnf"] = json!({"jkt": URL_SAFE_NO_PAD.encode(jkt)});
+    }
+    told
 }

@@ -56,6 +56,7 @@ pub(in crate::http) async fn metadata(app: web::Data<App>) -> HttpResponse {
         "revocation_endpoint_auth_methods_supported": methods,
         "revocation_endpoint_auth_signing_alg_values_supported": SigningAlgorithm::NAMES,
         "registration_endpoint": at("/oauth/register"),
+        "dpop_signing_alg_values_supported": SigningAlgorithm::NAMES,
         "grant_types_supported": ["client_credentials"],
         // There is no authorization endpoint; the member is required all the same (section 2, bar X04).
         "response_types_supported": [],

@@ -106,6 +106,8 @@ impl Call {
                     Denied::InvalidRequest,
                     Denied::NoCredentials,
                     Denied::InvalidToken,
+                    Denied::InvalidProof,
+                    Denied::NonceNeeded,
                     Denied::InsufficientScope(scope),
                 ]
                 .map(ApiError::Denied),
@@ -123,6 +125,8 @@ impl Call {
                     Denied::InvalidRequest,
                     Denied::NoCredentials,
                     Denied::InvalidToken,
+                    Denied::InvalidProof,
+                    Denied::NonceNeeded,
                 ]
                 .map(ApiError::Denied),
             )
@@ -192,6 +196,13 @@ impl Call {
         self.operation = self
             .operation
             .parameter(parameter(field, ParameterIn::Path));
+        self
+    }
+
+    /// It reads this header, if it is there.
+    pub(super) fn in_header(mut self, field: Field) -> Self {
+        let header = parameter(field.omissible(), ParameterIn::Header);
+        self.operation = self.operation.parameter(header);
         self
     }
 

@@ -101,7 +101,7 @@ pub(super) fn components(public_url: &str, shared: BTreeMap<String, Response>) -
     let bearer = HttpBuilder::new()
         .scheme(HttpAuthScheme::Bearer)
         .bearer_format("uf_at_...")
-        .description(Some("The same token, from wherever it was got (RFC 6750)."));
+        .description(Some("The same token, from wherever it was got (RFC 6750). One that is bound to a key is sent as `Authorization: DPoP ...`, with a proof in `DPoP` (RFC 9449)."));
     let client = HttpBuilder::new()
         .scheme(HttpAuthScheme::Basic)
         .description(Some(format!("A client's id and secret, each form-encoded (RFC 6749 section 2.3.1), in the realm {REALM}.")));

@@ -79,7 +79,11 @@ fn token() -> Call {
             "Sent as `Authorization: Bearer ...`. Opaque.",
             "uf_at_...",
         ),
-        word("token_type", "RFC 6750.", "Bearer"),
+        one_of(
+            "token_type",
+            "`DPoP` when a proof came along.",
+            &["Bearer", "DPoP"],
+        ),
         field(
             "expires_in",
             Type::Integer,
@@ -102,6 +106,12 @@ fn token() -> Call {
         .limited()
         .security(SecurityRequirement::new("client", Vec::<String>::new()))
         .security(SecurityRequirement::default())
+        .in_header(text(
+            "DPoP",
+            "A proof that the client has a key (RFC 9449): the token is bound to that key. An answer that asks for a nonce has it in \
+             `DPoP-Nonce`.",
+            "eyJ0eXAiOiJkcG9wK2p3dCIs...",
+        ))
         .takes_form(&form)
         .answers(200, "A token.", issued)
         .refuses_tokens(
@@ -109,6 +119,8 @@ fn token() -> Call {
                 TokenError::InvalidRequest("a parameter is repeated"),
                 TokenError::InvalidScope,
                 TokenError::UnsupportedGrantType,
+                TokenError::InvalidProof,
+                TokenError::NonceNeeded,
                 TokenError::InvalidClient,
             ]
             .map(OauthError::from),
@@ -169,6 +181,13 @@ fn introspect() -> Call {
         one_of("token_type", "How it is used.", &["Bearer", "DPoP"]).omissible(),
         instant("iat", "When it was issued, in seconds since 1970."),
         instant("exp", "When it ends, in seconds since 1970."),
+        field(
+            "cnf",
+            Type::Object,
+            "`jkt`: the thumbprint of the key that it is bound to.",
+            json!({"jkt": "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"}),
+        )
+        .omissible(),
     ]);
     of_a_client(call(Post, "/oauth/introspect", "introspectToken", "What does a token stand for?"))
         .about(
@@ -204,15 +223,15 @@ fn client_metadata() -> Vec<Field> {
     let methods = AuthMethod::ALL.map(AuthMethod::name);
     vec![
         text("client_name", "What people call it; mails name it too.", "Teen Quotes"),
-        text("scope", "Scopes, separated by spaces. None that the registrar's token does not carry.", "password:remind password:reset").omissible(),
-        one_of("token_endpoint_auth_method", "How it will authenticate. With `private_key_jwt` it gets no secret.", &methods).omissible(),
-        list("grant_types", "The only grant.", &["client_credentials"]).omissible(),
-        list("response_types", "None.", &[]).omissible(),
-        field("jwks", Type::Object, "Its public keys (RFC 7517).", json!({"keys": []})).omissible().without_example(),
-        field("dpop_bound_access_tokens", Type::Boolean, "Whether it gets only tokens that are bound to a key (RFC 9449).", json!(false)).omissible(),
-        text("reset_url", "Where its reset links lead: an https URL with `{token}`, optionally `{email}` and `{locale}`.", "https://quotes.example/reset?token={token}").omissible(),
-        locale("locale", "The language of its mails when neither the call nor the user states one.").omissible(),
-        field("token_lifetime", Type::Integer, "How long its tokens live, in seconds.", json!(3600)).omissible(),
+        text("scope", "Scopes, separated by spaces. None that the registrar's token does not carry.", "password:remind password:reset").optional(),
+        one_of("token_endpoint_auth_method", "How it will authenticate. With `private_key_jwt` it gets no secret.", &methods).optional(),
+        list("grant_types", "The only grant.", &["client_credentials"]).optional(),
+        list("response_types", "None.", &[]).optional(),
+        field("jwks", Type::Object, "Its public keys (RFC 7517).", json!({"keys": []})).optional().without_example(),
+        field("dpop_bound_access_tokens", Type::Boolean, "Whether it gets only tokens that are bound to a key (RFC 9449).", json!(false)).optional(),
+        text("reset_url", "Where its reset links lead: an https URL with `{token}`, optionally `{email}` and `{locale}`.", "https://quotes.example/reset?token={token}").optional(),
+        locale("locale", "The language of its mails when neither the call nor the user states one.").optional(),
+        field("token_lifetime", Type::Integer, "How long its tokens live, in seconds.", json!(3600)).optional(),
     ]
 }
 
@@ -343,6 +362,11 @@ fn metadata_shape() -> Shape {
         list(
             "revocation_endpoint_auth_signing_alg_values_supported",
             "What assertions are signed with.",
+            &SigningAlgorithm::NAMES,
+        ),
+        list(
+            "dpop_signing_alg_values_supported",
+            "What proofs of possession are signed with.",
             &SigningAlgorithm::NAMES,
         ),
         list(

@@ -8,7 +8,9 @@ use super::super::error::{ApiError, Problem};
 use super::call::{Call, call, response};
 use super::components::header;
 use super::password::{confirmation, new_password, old_password, refused, success};
-use super::shape::{Field, Shape, component, email, field, instant, locale, object, text, word};
+use super::shape::{
+    Field, Shape, component, email, field, instant, locale, object, one_of, text, word,
+};
 use super::{Facts, USERS};
 use crate::domain::Scope;
 
@@ -39,7 +41,7 @@ fn sign_in() -> Call {
                 "session-created",
                 [
                     text("access_token", "Sent as `Authorization: Bearer ...`. Opaque.", "uf_at_..."),
-                    word("token_type", "RFC 6750.", "Bearer"),
+                    one_of("token_type", "`DPoP` when the app's own token is bound to a key (RFC 9449): then this one is too.", &["Bearer", "DPoP"]),
                     field("expires_in", Type::Integer, "How long it lives, in seconds.", json!(43_200)),
                     user(),
                 ],

@@ -2,8 +2,7 @@
 
 import assert from 'node:assert/strict'
 import * as oauth from 'oauth4webapi'
-import { base, body, given, json, mode, remindUrl, run, sent } from './common.mjs'
-import { privateKey } from './keys.mjs'
+import { algorithms, base, body, given, json, mode, newKey, remindUrl, run, sent } from './common.mjs'
 
 const insecure = { [oauth.allowInsecureRequests]: true }
 const as = await oauth.processDiscoveryResponse(base, await oauth.discoveryRequest(base, { algorithm: 'oauth2', ...insecure }))
@@ -33,6 +32,30 @@ const challenged = (check) => (error) => {
   assert.ok(error instanceof oauth.WWWAuthenticateChallengeError, error.stack)
   check(error)
   return true
+}
+async function register(metadata, initialAccessToken = given('TOKEN')) {
+  const request = oauth.dynamicClientRegistrationRequest(as, metadata, { ...insecure, initialAccessToken })
+  return oauth.processDynamicClientRegistrationResponse(await request)
+}
+async function registerKey(alg) {
+  const { key, metadata } = await newKey(alg)
+  return [await register(metadata), oauth.PrivateKeyJwt(key)]
+}
+
+async function callBound(app, alg) {
+  const DPoP = oauth.DPoP(app[0], await oauth.generateKeyPair(alg))
+  const { access_token, token_type } = await grant(app, { scope: 'password:remind' }, { DPoP })
+  assert.equal(token_type, 'dpop')
+  await sent(await remind(access_token, { DPoP }))
+  await sent(await remind(access_token, { DPoP }))
+  const seen = await introspect(app, access_token)
+  assert.deepEqual([seen.token_type, seen.cnf.jkt], ['DPoP', await DPoP.calculateThumbprint()])
+  await assert.rejects(remind(access_token), challenged(({ status, cause }) => {
+    assert.deepEqual([status, cause[0].scheme], [401, 'dpop'])
+    assert.match(cause[0].parameters.algs, /ES256/)
+  }))
+  const other = oauth.DPoP(app[0], await oauth.generateKeyPair(alg))
+  await assert.rejects(remind(access_token, { DPoP: other }), challenged(({ status }) => assert.equal(status, 401)))
 }
 
 await run({
@@ -68,41 +91,29 @@ await run({
     }))
   },
   async register() {
-    const ask = async (metadata, initialAccessToken) => {
-      const request = oauth.dynamicClientRegistrationRequest(as, metadata, { ...insecure, initialAccessToken })
-      return oauth.processDynamicClientRegistrationResponse(await request)
-    }
     const quotes = { client_name: 'Quotes', scope: 'password:remind' }
-    const client = await ask(quotes, given('TOKEN'))
+    const client = await register(quotes)
     await sent(await remind((await grant(withSecret(client))).access_token))
-    await assert.rejects(ask({ ...quotes, scope: 'users:write' }, given('TOKEN')), { error: 'invalid_client_metadata', status: 400 })
-    await assert.rejects(ask(quotes, 'garbage'), challenged(({ status, cause }) => {
+    await assert.rejects(register({ ...quotes, scope: 'users:write' }), { error: 'invalid_client_metadata', status: 400 })
+    await assert.rejects(register(quotes, 'garbage'), challenged(({ status, cause }) => {
       assert.deepEqual([status, cause[0].parameters.error], [401, 'invalid_token'])
     }))
   },
-  async key() {
-    const { client_id } = given('CLIENT')
-    const app = [{ client_id }, oauth.PrivateKeyJwt(await privateKey(mode))]
-    const { access_token } = await grant(app, { scope: 'password:remind' })
-    await sent(await remind(access_token))
-    assert.equal((await introspect(app, access_token)).active, true)
-    await revoke(app, access_token)
-    assert.equal((await introspect(app, access_token)).active, false)
+  async keys() {
+    for (const alg of algorithms) {
+      const app = await registerKey(alg)
+      const { access_token } = await grant(app, { scope: 'password:remind' })
+      await sent(await remind(access_token))
+      assert.equal((await introspect(app, access_token)).active, true)
+      await revoke(app, access_token)
+      assert.equal((await introspect(app, access_token)).active, false)
+    }
   },
   async bound() {
     const app = withSecret(given('CLIENT'))
-    const DPoP = oauth.DPoP(app[0], await oauth.generateKeyPair(mode))
-    const { access_token, token_type } = await grant(app, { scope: 'password:remind' }, { DPoP })
-    assert.equal(token_type, 'dpop')
-    await sent(await remind(access_token, { DPoP }))
-    await sent(await remind(access_token, { DPoP }))
-    const seen = await introspect(app, access_token)
-    assert.deepEqual([seen.token_type, seen.cnf.jkt], ['DPoP', await DPoP.calculateThumbprint()])
-    await assert.rejects(remind(access_token), challenged(({ status, cause }) => {
-      assert.deepEqual([status, cause[0].scheme], [401, 'dpop'])
-      assert.match(cause[0].parameters.algs, /ES256/)
-    }))
-    const other = oauth.DPoP(app[0], await oauth.generateKeyPair(mode))
-    await assert.rejects(remind(access_token, { DPoP: other }), challenged(({ status }) => assert.equal(status, 401)))
+    for (const alg of algorithms) await callBound(app, alg)
+  },
+  async both() {
+    await callBound(await registerKey('ES256'), 'ES256')
   },
 })

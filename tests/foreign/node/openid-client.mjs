@@ -2,8 +2,7 @@
 
 import assert from 'node:assert/strict'
 import * as client from 'openid-client'
-import { base, body, given, json, mode, remindUrl, run, sent } from './common.mjs'
-import { privateKey } from './keys.mjs'
+import { algorithms, base, body, given, json, mode, newKey, remindUrl, run, sent } from './common.mjs'
 
 const plain = { algorithm: 'oauth2', execute: [client.allowInsecureRequests] }
 const discover = (id, authentication) => client.discovery(base, id, undefined, authentication, plain)
@@ -11,6 +10,26 @@ const methods = { basic: client.ClientSecretBasic, post: client.ClientSecretPost
 const withSecret = ({ client_id, client_secret }, method = 'basic') => discover(client_id, methods[method](client_secret))
 const remind = (config, token, options) =>
   client.fetchProtectedResource(config, token, remindUrl, 'POST', body(), new Headers(json), options)
+const register = (metadata, authentication) =>
+  client.dynamicClientRegistration(base, metadata, authentication, { ...plain, initialAccessToken: given('TOKEN') })
+async function registerKey(alg) {
+  const { key, metadata } = await newKey(alg)
+  return register(metadata, client.PrivateKeyJwt(key))
+}
+
+async function callBound(config, alg) {
+  const DPoP = client.getDPoPHandle(config, await client.randomDPoPKeyPair(alg))
+  const token = await client.clientCredentialsGrant(config, { scope: 'password:remind' }, { DPoP })
+  assert.equal(token.token_type, 'dpop') // It makes all types lower-case.
+  await sent(await remind(config, token.access_token, { DPoP }))
+  await sent(await remind(config, token.access_token, { DPoP }))
+  const seen = await client.tokenIntrospection(config, token.access_token)
+  assert.deepEqual([seen.token_type, seen.cnf.jkt], ['DPoP', await DPoP.calculateThumbprint()])
+  await assert.rejects(remind(config, token.access_token), (error) => {
+    assert.equal(error.cause[0].scheme, 'dpop')
+    return true
+  })
+}
 
 await run({
   async call() {
@@ -46,36 +65,28 @@ await run({
     })
   },
   async register() {
-    const options = { ...plain, initialAccessToken: given('TOKEN') }
-    const config = await client.dynamicClientRegistration(base, { client_name: 'Quotes', scope: 'password:remind' }, undefined, options)
+    const config = await register({ client_name: 'Quotes', scope: 'password:remind' })
     const { access_token, scope } = await client.clientCredentialsGrant(config)
     assert.equal(scope, 'password:remind')
     await sent(await remind(config, access_token))
-    const greedy = client.dynamicClientRegistration(base, { client_name: 'Quotes', scope: 'users:write' }, undefined, options)
+    const greedy = register({ client_name: 'Quotes', scope: 'users:write' })
     await assert.rejects(greedy, { error: 'invalid_client_metadata', status: 400 })
   },
-  async key() {
-    const { client_id } = given('CLIENT')
-    const config = await discover(client_id, client.PrivateKeyJwt(await privateKey(mode)))
-    const { access_token } = await client.clientCredentialsGrant(config, { scope: 'password:remind' })
-    await sent(await remind(config, access_token))
-    assert.equal((await client.tokenIntrospection(config, access_token)).active, true)
-    await client.tokenRevocation(config, access_token)
-    assert.equal((await client.tokenIntrospection(config, access_token)).active, false)
+  async keys() {
+    for (const alg of algorithms) {
+      const config = await registerKey(alg)
+      const { access_token } = await client.clientCredentialsGrant(config, { scope: 'password:remind' })
+      await sent(await remind(config, access_token))
+      assert.equal((await client.tokenIntrospection(config, access_token)).active, true)
+      await client.tokenRevocation(config, access_token)
+      assert.equal((await client.tokenIntrospection(config, access_token)).active, false)
+    }
   },
   async bound() {
     const config = await withSecret(given('CLIENT'))
-    const pair = await client.randomDPoPKeyPair(mode)
-    const DPoP = client.getDPoPHandle(config, pair)
-    const token = await client.clientCredentialsGrant(config, { scope: 'password:remind' }, { DPoP })
-    assert.equal(token.token_type, 'dpop') // It makes all types lower-case.
-    await sent(await remind(config, token.access_token, { DPoP }))
-    await sent(await remind(config, token.access_token, { DPoP }))
-    const seen = await client.tokenIntrospection(config, token.access_token)
-    assert.deepEqual([seen.token_type, seen.cnf.jkt], ['DPoP', await DPoP.calculateThumbprint()])
-    await assert.rejects(remind(config, token.access_token), (error) => {
-      assert.equal(error.cause[0].scheme, 'dpop')
-      return true
-    })
+    for (const alg of algorithms) await callBound(config, alg)
+  },
+  async both() {
+    await callBound(await registerKey('ES256'), 'ES256')
   },
 })
