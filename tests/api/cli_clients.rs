@@ -128,7 +128,7 @@ both! {
         let rotated = program.json(&["client", "rotate", id, "--label", "2027", "--overlap", "1h"]);
         assert_eq!(rotated["label"], "2027");
         let show = || said(program.run(&["client", "show", id]));
-        assert!(show().contains("The secret 2026, which ends ") && show().contains("is not in use any more."), "{}", show());
+        assert!(show().contains("The secret 2026, which ends ") && show().contains(", was never used."), "{}", show());
         let mut service = program.serve().await;
         service.token(&client).await;
         service.kill(); // what was noted with a token is as durable as the token

@@ -8,9 +8,7 @@ use super::super::error::{ApiError, Problem};
 use super::call::{Call, call, response};
 use super::components::header;
 use super::password::{confirmation, new_password, old_password, refused, success};
-use super::shape::{
-    Field, Shape, component, email, field, instant, locale, object, one_of, text, word,
-};
+use super::shape::{Field, Shape, component, email, field, instant, locale, object, one_of, text};
 use super::{Facts, USERS};
 use crate::domain::Scope;
 
