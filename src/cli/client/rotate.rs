@@ -86,16 +86,26 @@ async fn end(id: &str, secret: &str, flows: &Flows, output: &Output) -> Result<(
         .await
         .map_err(CliError::refused)?
         .ok_or_else(|| unknown(id))?;
+    let left = flows.show_client(ClientId::new(id)).await?;
+    let now = flows.clock.now();
+    let left = left.map_or(0, |(_, secrets)| {
+        secrets.iter().filter(|s| s.is_working(now)).count()
+    });
     let value = json!({
         "client_id": id,
         "secret_id": ended.id,
         "label": ended.label,
         "expires_at": ended.expires_at.map(time),
+        "working_secrets": left,
         "status": "ended",
     });
     let text = || {
+        let none = match left {
+            0 => " The app has no other that works: `unforget client rotate` makes one.",
+            _ => "",
+        };
         format!(
-            "The secret {secret} has ended. Tokens that it has fetched live on until they expire: `unforget client disable` ends them."
+            "The secret {secret} has ended. Tokens that it has fetched live on until they expire: `unforget client disable` ends them.{none}"
         )
     };
     Ok(output.data(&value, text)?)

@@ -160,11 +160,14 @@ fn switched(secret: &SecretInfo, in_use: bool) -> String {
         .clone()
         .unwrap_or_else(|| secret.id.to_string());
     let end = secret.expires_at.map(time).unwrap_or_default();
-    match in_use {
-        true => format!(
+    if in_use {
+        format!(
             "The secret {name} is still in use although it ends {end}: the app has not changed over yet."
-        ),
-        false => format!("The secret {name}, which ends {end}, is not in use any more."),
+        )
+    } else if secret.last_used_at.is_none() {
+        format!("The secret {name}, which ends {end}, was never used.")
+    } else {
+        format!("The secret {name}, which ends {end}, is not in use any more.")
     }
 }
 
