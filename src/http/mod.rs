@@ -133,6 +133,7 @@ pub fn routes(config: &mut ServiceConfig, app: &App, limits: &Limits) {
 
     // Unlimited: for whoever wants to call.
     config.service(get(oauth::METADATA).route(read().to(oauth::metadata)));
+    config.service(get(oauth::OPENID_CONFIGURATION).route(read().to(oauth::metadata)));
     if oauth::issuer_path(&app.flows.public_url).is_some() {
         let at = get(oauth::METADATA_OF_ISSUER);
         config.service(at.route(read().to(oauth::metadata_of_issuer)));

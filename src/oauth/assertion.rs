@@ -52,7 +52,7 @@ pub(super) async fn verify(
     issuer: &str,
     now: Instant,
 ) -> Result<Proven, TokenError> {
-    let refused = TokenError::InvalidClient;
+    let refused = TokenError::InvalidAssertion;
     let Some(signed) = Signed::read(&assertion.text).filter(|signed| has_fitting_header(signed))
     else {
         return Err(refused);
@@ -84,11 +84,11 @@ impl Proven {
     /// Uses the assertion up, which works once, and gives the client back as it is by now: still with the same keys.
     pub(super) fn redeem(self, c: &mut AnyConnection) -> Result<Client, TokenError> {
         if !jtis::spend(c, self.id, self.ends + MEMORY)? {
-            return Err(TokenError::InvalidClient);
+            return Err(TokenError::InvalidAssertion);
         }
         let client = clients::find(c, &self.client.id)?.filter(signs);
         let same = client.filter(|client| client.jwks == self.client.jwks);
-        same.ok_or(TokenError::InvalidClient)
+        same.ok_or(TokenError::InvalidAssertion)
     }
 }
 

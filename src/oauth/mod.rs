@@ -62,6 +62,9 @@ pub enum TokenError {
     /// Unknown client, wrong secret, disabled client, or none stated: one answer for all.
     #[error("invalid_client")]
     InvalidClient,
+    /// An assertion that proves nothing, for whatever reason: one answer for all (bar X07).
+    #[error("invalid_client")]
+    InvalidAssertion,
     /// Unknown, malformed, or more than the client is registered for.
     #[error("invalid_scope")]
     InvalidScope,

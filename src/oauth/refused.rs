@@ -36,7 +36,7 @@ impl TokenError {
     pub fn refusal(&self) -> Option<&'static str> {
         match self {
             Self::InvalidRequest(_) => Some("invalid_request"),
-            Self::InvalidClient => Some("invalid_client"),
+            Self::InvalidClient | Self::InvalidAssertion => Some("invalid_client"),
             Self::InvalidScope => Some("invalid_scope"),
             Self::UnsupportedGrantType => Some("unsupported_grant_type"),
             Self::InvalidProof => Some("invalid_dpop_proof"),

@@ -13,8 +13,10 @@ use sha2::Sha256;
 /// What every bad assertion is answered: the same status, and the same bytes.
 fn assert_refused(case: &str, reply: &Reply) {
     assert_eq!(refused(reply), "401 invalid_client", "{case}");
-    let same = r#"{"error":"invalid_client","error_description":"client authentication failed"}"#;
-    assert_eq!(reply.text, same, "{case}");
+    let same = "the client assertion was refused: iss and sub are the client_id, aud is the issuer alone, exp at most 5 minutes ahead, \
+                jti new, signed with a registered key";
+    let same = json!({"error": "invalid_client", "error_description": same});
+    assert_eq!(reply.text, same.to_string(), "{case}");
 }
 
 fn with(mut claims: Value, name: &str, value: Value) -> String {

@@ -39,6 +39,11 @@ both! {
         }
     }
 
+    async fn x03_clients_that_look_where_openid_puts_it_find_the_same(app: TestApp) {
+        let there = metadata(&app, "/.well-known/openid-configuration", &[]).await;
+        assert_eq!((there.status, &there.text), (200, &metadata(&app, PATH, &[]).await.text));
+    }
+
     async fn x04_response_types_are_stated_and_empty(app: TestApp) {
         assert_eq!(metadata(&app, PATH, &[]).await.json()["response_types_supported"], json!([]));
     }

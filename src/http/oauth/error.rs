@@ -59,12 +59,17 @@ impl From<ClientError> for OauthError {
     }
 }
 
+const BAD_ASSERTION: &str = "the client assertion was refused: iss and sub are the client_id, aud is the issuer alone, exp at most 5 minutes ahead, \
+                             jti new, signed with a registered key";
+
 impl From<TokenError> for OauthError {
     fn from(error: TokenError) -> Self {
         let refused = |code, description| Self::Refused { code, description };
         match error {
             TokenError::InvalidRequest(description) => refused("invalid_request", description),
             TokenError::InvalidClient => refused("invalid_client", "client authentication failed"),
+            // The same whatever is wrong with it: what it has to be.
+            TokenError::InvalidAssertion => refused("invalid_client", BAD_ASSERTION),
             TokenError::InvalidScope => refused(
                 "invalid_scope",
                 "the scope is unknown, malformed, or more than the client may have",

@@ -12,6 +12,9 @@ use crate::http::error::ApiError;
 /// Where it is found.
 pub(in crate::http) const PATH: &str = "/.well-known/oauth-authorization-server";
 
+/// Where OpenID clients look: many OAuth2 libraries do so unless they are told otherwise (RFC 8414 section 5).
+pub(in crate::http) const OPENID_PATH: &str = "/.well-known/openid-configuration";
+
 /// Where clients look for it when the issuer has a path of its own (RFC 8414 section 3.1): that path follows.
 pub(in crate::http) const PATH_OF_ISSUER: &str =
     "/.well-known/oauth-authorization-server/{issuer:.*}";

@@ -14,8 +14,8 @@ mod token;
 pub(super) use error::{Code, OauthError};
 pub(super) use introspect::introspect;
 pub(super) use metadata::{
-    PATH as METADATA, PATH_OF_ISSUER as METADATA_OF_ISSUER, issuer_path, metadata,
-    metadata_of_issuer,
+    OPENID_PATH as OPENID_CONFIGURATION, PATH as METADATA, PATH_OF_ISSUER as METADATA_OF_ISSUER,
+    issuer_path, metadata, metadata_of_issuer,
 };
 pub(super) use register::register;
 pub(super) use revoke::revoke;

@@ -21,7 +21,7 @@ use crate::oauth::{ASSERTION_TYPE, TokenError};
 pub(super) fn calls(facts: &Facts) -> Vec<Call> {
     let mut calls = vec![token(), introspect(), revoke(), register()];
     calls.extend(registration());
-    calls.push(metadata());
+    calls.extend([metadata(), openid_configuration()]);
     calls.extend(facts.issuer_path.as_deref().map(metadata_of_issuer));
     calls
 }
@@ -122,6 +122,7 @@ fn token() -> Call {
                 TokenError::InvalidProof,
                 TokenError::NonceNeeded,
                 TokenError::InvalidClient,
+                TokenError::InvalidAssertion,
             ]
             .map(OauthError::from),
         )
@@ -137,6 +138,7 @@ fn of_a_client(call: Call) -> Call {
             [
                 TokenError::InvalidRequest("a parameter is repeated"),
                 TokenError::InvalidClient,
+                TokenError::InvalidAssertion,
             ]
             .map(OauthError::from),
         )
@@ -393,6 +395,18 @@ fn metadata() -> Call {
     )
     .tag(OAUTH)
     .about("RFC 8414. Only what works is listed.")
+    .answers(200, "The metadata.", metadata_shape())
+}
+
+fn openid_configuration() -> Call {
+    call(
+        Get,
+        "/.well-known/openid-configuration",
+        "openidConfiguration",
+        "The same, where OpenID clients look",
+    )
+    .tag(OAUTH)
+    .about("RFC 8414 section 5. There is no OpenID Connect here; but many OAuth2 libraries look there first.")
     .answers(200, "The metadata.", metadata_shape())
 }
 
