@@ -104,6 +104,11 @@ pub struct Client {
 }
 
 impl Client {
+    /// Whether it authenticates by signing, and so by no secret.
+    pub fn signs(&self) -> bool {
+        self.auth_method == AuthMethod::PrivateKeyJwt
+    }
+
     /// A client that an operator registers, with everything else as by default.
     pub fn new(id: ClientId, name: ClientName, scopes: Scopes, created_at: Instant) -> Self {
         Self {
@@ -169,13 +174,13 @@ impl std::str::FromStr for AuthMethod {
     }
 }
 
-/// A client's name: 1 to 100 characters, none of them a control character (it appears in mails, bar E02).
+/// A client's name: 1 to 100 characters, all of them visible, and no link: it appears in mails (bar E02).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ClientName(String);
 
 /// Not usable as a client's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a client's name has 1 to 100 characters and no control characters")]
+#[error("a client's name has 1 to 100 characters, no control or invisible characters, and no link")]
 pub struct MalformedName;
 
 impl ClientName {
@@ -185,13 +190,28 @@ impl ClientName {
     }
 }
 
+/// What breaks lines, turns text around, or is not seen at all.
+fn is_invisible(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{180e}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{feff}' | '\u{ffa0}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
+    )
+}
+
 impl std::str::FromStr for ClientName {
     type Err = MalformedName;
 
     fn from_str(text: &str) -> Result<Self, MalformedName> {
         let text = text.trim();
-        let breaks = |c: char| c.is_control() || c == '\u{2028}' || c == '\u{2029}';
-        if text.is_empty() || text.chars().count() > 100 || text.contains(breaks) {
+        let odd = |c: char| c.is_control() || is_invisible(c);
+        // These join letters, in Persian for one.
+        let joins = |c: char| matches!(c, '\u{200c}' | '\u{200d}');
+        if text.chars().all(joins)
+            || text.chars().count() > 100
+            || text.contains(odd)
+            || text.contains("://")
+        {
             return Err(MalformedName);
         }
         Ok(Self(text.to_owned()))

@@ -18,7 +18,7 @@ use crate::domain::audit::Origin;
 use crate::domain::{ClientId, PlainToken, Scope, Scopes};
 use crate::flows::Actor;
 use crate::oauth::guard::{Bearer, Denied, Standing};
-use crate::storage::access_tokens::LiveToken;
+use crate::storage::access_tokens::{self, LiveToken};
 
 /// Who calls, as far as the `Authorization` field tells. Put on the request before limits count it.
 #[derive(Clone)]
@@ -65,6 +65,28 @@ pub(super) async fn identify<B: MessageBody + 'static>(
     let mut response = next.call(request).await?.map_into_boxed_body();
     proof::put_nonce(response.headers_mut(), nonce.as_deref());
     Ok(response)
+}
+
+/// Whether the token that a request was identified by is still alive: for requests that took their time since. One without a token
+/// is what it was.
+pub(super) async fn still(request: &HttpRequest) -> Result<(), ApiError> {
+    let live = match request.extensions().get::<Identified>() {
+        Some(Identified(standing)) => standing.live_token().map(|live| live.digest.clone()),
+        None => None,
+    };
+    let app = request.app_data::<web::Data<App>>();
+    let (Some(app), Some(digest)) = (app, live) else {
+        return Ok(());
+    };
+    let now = app.flows.clock.now();
+    let found = app
+        .flows
+        .storage
+        .read(move |c| access_tokens::find_live(c, &digest, now));
+    match found.await? {
+        Some(_) => Ok(()),
+        None => Err(Denied::InvalidToken.into()),
+    }
 }
 
 /// Whether there is a token in the query. It never counts (bar B05), and beside another one it is refused (bar B04).

@@ -9,11 +9,15 @@ use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use actix_web::{FromRequest, HttpRequest, web};
 use futures_util::StreamExt;
 
+use super::auth;
 use super::error::ApiError;
 use super::fields::{Fields, FromFields};
+use crate::clock;
 
 /// The largest body that is read (bar H05).
 const LIMIT: usize = 16 * 1024;
+/// What takes longer than this to arrive is asked again for whom: who was switched off meanwhile must not act any more (bar O19).
+const PROMPT: Duration = Duration::from_millis(100);
 /// How long a body may take to arrive (bar H08): actix watches the head only.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -133,7 +137,12 @@ pub(super) async fn read(
         }
         Ok(body.freeze())
     };
-    tokio::time::timeout(PATIENCE, whole)
+    let begun = clock::monotonic();
+    let body = tokio::time::timeout(PATIENCE, whole)
         .await
-        .map_err(|_| ApiError::Timeout)?
+        .map_err(|_| ApiError::Timeout)??;
+    if begun.elapsed() > PROMPT {
+        auth::still(request).await?;
+    }
+    Ok(body)
 }

@@ -108,6 +108,11 @@ impl Standing {
         self.live.as_ref().map(|live| &live.client_id)
     }
 
+    /// The live token, whatever is asked for.
+    pub fn live_token(&self) -> Option<&LiveToken> {
+        self.live.as_ref()
+    }
+
     /// Whether no credentials were presented at all.
     pub fn is_absent(&self) -> bool {
         self.valid && self.bearer.is_empty()

@@ -37,6 +37,8 @@ pub struct NewAccessToken<'a> {
 /// What a live token stands for.
 #[derive(Debug, Clone)]
 pub struct LiveToken {
+    /// Its digest.
+    pub digest: HashedToken<AccessToken>,
     /// The client that it was issued to.
     pub client_id: ClientId,
     /// The user that it speaks for.
@@ -127,8 +129,8 @@ pub fn insert_if_authentic(
     audit::insert_and_record(c, insert, entry)
 }
 
-/// Finds a token that may be used now: not expired, its client not disabled. Scopes that the client has lost since are
-/// left out (bar O19), and so are tokens that are bound to no key since the client has to have bound ones.
+/// Finds a token that may be used now: not expired, and not issued before its client was switched off or, if it is the client's own,
+/// lost a scope (bar O19). Tokens that are bound to no key are left out when the client has to have bound ones.
 pub fn find_live(
     c: &mut AnyConnection,
     digest: &HashedToken<AccessToken>,
@@ -139,6 +141,17 @@ pub fn find_live(
         .filter(access_tokens::digest.eq(digest.as_bytes()))
         .filter(access_tokens::expires_at.gt(At(now)))
         .filter(clients::disabled_at.is_null())
+        .filter(
+            clients::tokens_from
+                .is_null()
+                .or(clients::tokens_from.lt(access_tokens::created_at.nullable())),
+        )
+        .filter(
+            clients::scopes_from
+                .is_null()
+                .or(access_tokens::subject.is_not_null())
+                .or(clients::scopes_from.lt(access_tokens::created_at.nullable())),
+        )
         .filter(
             clients::require_dpop
                 .eq(false)
@@ -158,6 +171,7 @@ pub fn find_live(
     let live = |(client_id, subject, scopes, created_at, expires_at, jkt, client_scopes): Found| {
         let scopes = super::clients::scopes(&scopes)?;
         Ok(LiveToken {
+            digest: digest.clone(),
             client_id: ClientId::new(client_id),
             subject: subject.map(Uuid::from),
             scopes: scopes.intersection(super::clients::scopes(&client_scopes)?),
@@ -198,10 +212,16 @@ pub fn delete_own(
     Ok(ended.map(|subject| subject.map(Uuid::from)))
 }
 
-/// Deletes up to `limit` tokens of a client, live or not.
-pub fn delete_of_client(c: &mut AnyConnection, client: &ClientId, limit: i64) -> Result<usize> {
+/// Deletes up to `limit` tokens of a client that were issued until then, live or not.
+pub fn delete_of_client(
+    c: &mut AnyConnection,
+    client: &ClientId,
+    until: Instant,
+    limit: i64,
+) -> Result<usize> {
     let tokens: Vec<Vec<u8>> = access_tokens::table
         .filter(access_tokens::client_id.eq(client.as_str()))
+        .filter(access_tokens::created_at.le(At(until)))
         .select(access_tokens::digest)
         .limit(limit)
         .load(c)?;

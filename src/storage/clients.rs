@@ -171,15 +171,49 @@ pub fn list(c: &mut AnyConnection) -> Result<Vec<Client>> {
     rows.into_iter().map(Client::try_from).collect()
 }
 
-/// Switches a client off or on. Says whether there is such a client.
+/// Switches a client off, which ends every token that it has by then for good, also the one that manages its registration, or on.
+/// Says whether there is such a client.
 pub fn set_disabled(c: &mut AnyConnection, id: &ClientId, at: Option<Instant>) -> Result<bool> {
-    let changed = diesel::update(clients::table.find(id.as_str()))
-        .set(clients::disabled_at.eq(at.map(At)))
-        .execute(c)?;
+    let client = clients::table.find(id.as_str());
+    let changed = match at.map(At) {
+        Some(at) => diesel::update(client)
+            .set((
+                clients::disabled_at.eq(at),
+                clients::tokens_from.eq(at),
+                clients::registration_digest.eq(None::<Vec<u8>>),
+            ))
+            .execute(c)?,
+        None => diesel::update(client)
+            .set(clients::disabled_at.eq(None::<At>))
+            .execute(c)?,
+    };
     Ok(changed == 1)
 }
 
-/// Deletes a client with its secrets and tokens. Says whether there was such a client.
+/// Ends the client's own tokens that it has by now: they may carry what it has lost. Those that speak for users carry no scope.
+pub fn end_own_tokens(c: &mut AnyConnection, id: &ClientId, now: Instant) -> Result<()> {
+    diesel::update(clients::table.find(id.as_str()))
+        .set(clients::scopes_from.eq(At(now)))
+        .execute(c)?;
+    Ok(())
+}
+
+/// From now on only operators manage this client: it has scopes that nobody gave it over HTTP.
+pub fn take_over(c: &mut AnyConnection, id: &ClientId) -> Result<()> {
+    diesel::update(clients::table.find(id.as_str()))
+        .set((
+            clients::registration_digest.eq(None::<Vec<u8>>),
+            clients::registered_by.eq(None::<String>),
+        ))
+        .execute(c)?;
+    Ok(())
+}
+
+/// Deletes a client with its secrets and tokens. Says whether there was such a client. Those that it has registered are an
+/// operator's from now on: another client may get the same id one day.
 pub fn delete(c: &mut AnyConnection, id: &ClientId) -> Result<bool> {
+    diesel::update(clients::table.filter(clients::registered_by.eq(id.as_str())))
+        .set(clients::registered_by.eq(None::<String>))
+        .execute(c)?;
     Ok(diesel::delete(clients::table.find(id.as_str())).execute(c)? == 1)
 }

@@ -18,6 +18,8 @@ diesel::table! {
         require_dpop -> Bool,
         registration_digest -> Nullable<Binary>,
         registered_by -> Nullable<Text>,
+        tokens_from -> Nullable<InstantSql>,
+        scopes_from -> Nullable<InstantSql>,
     }
 }
 

@@ -11,10 +11,10 @@ use unforget::domain::{AuthMethod, ClientId, HashedToken, JwkSet, Scopes};
 use unforget::flows::By;
 use unforget::flows::clients::apply::{StatedClient, StatedSecret};
 use unforget::flows::clients::{ClientChange, ClientError};
-use unforget::storage::{AnyConnection, StorageError};
+use unforget::storage::{AnyConnection, StorageError, clients};
 
 use crate::both;
-use crate::helpers::{APP, Backend, Reply, TestApp, TestClient};
+use crate::helpers::{APP, Backend, OLD_PASSWORD, Reply, TestApp, TestClient};
 use crate::lock_order::meet;
 
 const GRANT: (&str, &str) = ("grant_type", "client_credentials");
@@ -107,10 +107,52 @@ both! {
         assert_eq!(app.check(&token, "x").await.said(), "400 wrong_token");
 
         change(&app, &client, scopes("password:remind")).await;
-        assert_eq!(app.check(&token, "x").await.said(), "403 insufficient_scope");
-        assert_eq!(app.remind(&token, "ann@example.com").await.said(), "200 reminder_sent");
+        assert_eq!(app.check(&token, "x").await.said(), "401 invalid_token");
         let reply = app.token_request(&client, &[GRANT]).await;
         assert_eq!(reply.json()["scope"], "password:remind");
+        let less = reply.json()["access_token"].as_str().unwrap().to_owned();
+        assert_eq!(app.check(&less, "x").await.said(), "403 insufficient_scope");
+        assert_eq!(app.remind(&less, "ann@example.com").await.said(), "200 reminder_sent");
+
+        // Nothing comes back with the scope, and what is given ends nothing.
+        change(&app, &client, scopes(APP)).await;
+        assert_eq!(app.check(&token, "x").await.said(), "401 invalid_token");
+        assert_eq!(app.check(&less, "x").await.said(), "403 insufficient_scope");
+        assert_eq!(app.check(&app.token_of(&client).await, "x").await.said(), "400 wrong_token");
+    }
+
+    async fn o19_users_stay_signed_in_when_their_app_loses_a_scope(app: TestApp) {
+        let client = app.client("sessions:create password:remind").await;
+        app.user("ann@example.com").await;
+        let user = app.user_token(&app.token_of(&client).await, "ann@example.com", OLD_PASSWORD).await;
+        change(&app, &client, scopes("sessions:create")).await;
+        let body = json!({"old_password": OLD_PASSWORD, "password": "a new secret"});
+        let request = app.request("PUT", "/v1/password").bearer_auth(&user).json(&body);
+        assert_eq!(Reply::of(request.send().await.unwrap()).await.said(), "200 password_updated");
+    }
+
+    /// As after `kill -9` in the midst of switching off: the tokens are still there.
+    async fn o19_tokens_that_were_not_deleted_yet_stay_dead_when_their_client_is_switched_on(app: TestApp) {
+        let client = app.client(APP).await;
+        let token = app.token_of(&client).await;
+        for at in [Some(app.clock.now()), None] {
+            let id = client.client_id();
+            app.flows.storage.write(move |c| clients::set_disabled(c, &id, at)).await.unwrap();
+            assert_eq!(app.check(&token, "x").await.said(), "401 invalid_token");
+        }
+        assert_eq!(app.check(&app.token_of(&client).await, "x").await.said(), "400 wrong_token");
+    }
+
+    async fn o19_a_client_with_many_tokens_is_switched_off_before_it_is_deleted(app: TestApp) {
+        let client = app.client(APP).await;
+        let mut tokens = Vec::new();
+        for _ in 0..12 {
+            tokens.extend(join_all((0..50).map(|_| app.token_of(&client))).await);
+        }
+        assert!(app.flows.delete_client(By::Operator, client.client_id()).await.unwrap());
+        assert_eq!(app.check(&tokens[599], "x").await.said(), "401 invalid_token");
+        assert_eq!(acts(&app, &client.client_id()).await, ["client.add", "client.delete", "client.disable"]);
+        assert!(!app.flows.delete_client(By::Operator, client.client_id()).await.unwrap());
     }
 
     async fn o19_what_is_done_on_one_node_holds_on_the_others_at_once(app: TestApp) {
@@ -121,8 +163,9 @@ both! {
         assert_eq!((ask_at(&second, &client).await, check_at(&second, &token).await), (200, "400 wrong_token".to_owned()));
 
         change(&app, &client, scopes("password:remind")).await;
-        assert_eq!(check_at(&second, &token).await, "403 insufficient_scope");
+        assert_eq!(check_at(&second, &token).await, "401 invalid_token");
         change(&app, &client, scopes(APP)).await;
+        let token = app.token_of(&client).await;
         assert_eq!(check_at(&second, &token).await, "400 wrong_token");
 
         app.flows.disable_client(By::Operator, client.client_id(), true).await.unwrap();
@@ -190,7 +233,7 @@ both! {
         apply(stated("password:remind", true), true).await;
         assert_eq!(app.check(&token, "x").await.said(), "400 wrong_token");
         apply(stated("password:remind", false), false).await;
-        assert_eq!(app.check(&token, "x").await.said(), "403 insufficient_scope");
+        assert_eq!(app.check(&token, "x").await.said(), "401 invalid_token");
         for disabled in [true, false, false] {
             apply(stated("password:remind", disabled), false).await;
             assert_eq!(app.check(&token, "x").await.said(), "401 invalid_token");

@@ -63,10 +63,12 @@ both! {
         assert_eq!(introspect(&app, &seer, &foreign).await.json()["client_id"], other.id);
     }
 
-    async fn x02_a_scope_that_the_client_has_lost_is_not_told(app: TestApp) {
+    async fn x02_a_token_that_carries_what_its_client_has_lost_is_dead(app: TestApp) {
         let client = app.client(APP).await;
         let token = app.token_of(&client).await;
         app.narrow(&client, "password:reset").await;
+        assert_eq!(introspect(&app, &client, &token).await.text, DEAD);
+        let token = app.token_of(&client).await;
         assert_eq!(introspect(&app, &client, &token).await.json()["scope"], "password:reset");
     }
 

@@ -201,6 +201,10 @@ fn e02_names_and_languages_with_control_characters_are_never_registered() {
         "a\u{85}b",
         "a\u{2028}b",
         "a\u{2029}b",
+        "gnp.\u{202e}exe",
+        "\u{200b}",
+        "\u{200d}",
+        "verify at https://evil.example",
         "",
         "  ",
         &long,
@@ -215,7 +219,7 @@ fn e02_names_and_languages_with_control_characters_are_never_registered() {
     for name in names {
         bad(
             &["client", "add", name, "--scope", APP],
-            "no control characters",
+            "no control or invisible characters",
         );
     }
     let client = ["client", "add", "Quotes", "--scope", APP];

@@ -1,7 +1,15 @@
 //! Registration over HTTP (RFC 7591, RFC 7592, bar X11).
 
+use std::time::Duration;
+
+use chrono::TimeDelta;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use unforget::domain::audit::Act;
+use unforget::domain::{AuthMethod, ClientId, JwkSet, PlainToken, RegistrationToken};
+use unforget::entropy;
 use unforget::flows::By;
+use unforget::flows::clients::{ClientChange, NewClient};
 
 use crate::both;
 use crate::clients::{holds, stored};
@@ -119,6 +127,9 @@ both! {
             (json!({"client_name": ""}), "client_name"),
             (json!({"client_name": 7}), "client_name"),
             (json!({"client_name": "a\nb"}), "client_name"),
+            (json!({"client_name": "bank \u{202e}gnp"}), "client_name"),
+            (json!({"client_name": "\u{200b}"}), "client_name"),
+            (json!({"client_name": "verify at https://evil.example"}), "client_name"),
             (json!({"client_name": "A", "grant_types": ["authorization_code"]}), "grant_types"),
             (json!({"client_name": "A", "grant_types": "client_credentials"}), "grant_types"),
             (json!({"client_name": "A", "response_types": ["code"]}), "response_types"),
@@ -170,7 +181,8 @@ both! {
         (read["client_name"], read["scope"]) = (json!("B"), json!("password:reset"));
         assert_eq!(replaced.json(), read);
         // What it gave up is gone at once; what it has not stated stays.
-        assert_eq!(app.remind(&access, "ann@example.com").await.said(), "403 insufficient_scope");
+        assert_eq!(app.remind(&access, "ann@example.com").await.said(), "401 invalid_token");
+        let access = app.token_of(&client).await;
         let kept = send(&app, "PUT", &path, &token, &json!({"client_id": client.id, "client_name": "B"})).await.json();
         assert_eq!(kept["scope"], "password:reset");
 
@@ -198,6 +210,62 @@ both! {
         // What an operator takes away does not come back.
         app.narrow(&client, "password:remind").await;
         assert_eq!(send(&app, "PUT", &path, &token, &wanted("password:remind password:reset")).await.said(), "400 invalid_client_metadata");
+    }
+
+    async fn x11_an_app_cannot_lift_what_its_operator_has_imposed(app: TestApp) {
+        let admin = app.token(ADMIN).await;
+        let made = registered(&app, &admin, json!({"client_name": "A", "token_lifetime": 3600})).await;
+        let (client, (path, token)) = (client_of(&made), management(&made));
+        let keys = json!({"keys": [{"kty": "EC", "crv": "P-256", "alg": "ES256", "kid": "a",
+            "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU", "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}]});
+        let imposed = ClientChange {
+            require_dpop: Some(true),
+            token_lifetime: Some(Some(TimeDelta::minutes(5))),
+            auth_method: Some(AuthMethod::PrivateKeyJwt),
+            jwks: Some(Some(JwkSet::parse(&keys.to_string()).unwrap())),
+            ..ClientChange::default()
+        };
+        app.flows.change_client(By::Operator, client.client_id(), imposed).await.unwrap().unwrap();
+        let told = |reply: &Reply| ["token_lifetime", "dpop_bound_access_tokens", "token_endpoint_auth_method"].map(|name| reply.json()[name].clone());
+        let body = |lifetime: Value, jwks: &Value| {
+            let method = "client_secret_basic";
+            json!({"client_id": client.id, "client_name": "B", "token_lifetime": lifetime, "dpop_bound_access_tokens": false,
+                "token_endpoint_auth_method": method, "jwks": jwks})
+        };
+        for (wanted, lifetime) in [(json!(2_592_000), 300), (Value::Null, 300), (json!(60), 60)] {
+            let kept = send(&app, "PUT", &path, &token, &body(wanted, &keys)).await;
+            assert_eq!(told(&kept), [json!(lifetime), json!(true), json!("private_key_jwt")]);
+            assert!(kept.json()["client_secret"].is_null());
+        }
+        let without_keys = send(&app, "PUT", &path, &token, &body(Value::Null, &Value::Null)).await;
+        assert_eq!(without_keys.said(), "400 invalid_client_metadata");
+        // Its registrar can; then it gets a secret, which works.
+        let free = send(&app, "PUT", &path, &admin, &body(json!(600), &Value::Null)).await;
+        assert_eq!(told(&free), [json!(600), json!(false), json!("client_secret_basic")]);
+        assert_eq!(app.token_request(&client_of(&free.json()), &[("grant_type", "client_credentials")]).await.status, 200);
+    }
+
+    async fn x11_refused_registrations_and_changes_stand_in_the_audit(app: TestApp) {
+        let admin = app.client(ADMIN).await;
+        let access = app.token_of(&admin).await;
+        let made = registered(&app, &access, json!({"client_name": "A"})).await;
+        let (client, (path, token)) = (client_of(&made), management(&made));
+        let too_much = json!({"client_id": client.id, "client_name": "A", "scope": "users:write"});
+        send(&app, "POST", PATH, &access, &json!({"client_name": "A", "scope": "users:write"})).await;
+        send(&app, "PUT", &path, &token, &too_much).await;
+        let stranger = PlainToken::<RegistrationToken>::from_random(entropy::bytes());
+        for method in ["PUT", "DELETE"] {
+            send(&app, method, &path, stranger.expose(), &too_much).await;
+        }
+        let (own, by) = (Some(client.client_id()), Some(admin.client_id()));
+        let rows = app.audit().await.into_iter().filter(|entry| entry.refusal.is_some());
+        let rows: Vec<_> = rows.map(|entry| (entry.act, entry.refusal.unwrap(), entry.client_id, entry.subject_client)).collect();
+        assert_eq!(rows, [
+            (Act::ClientAdd, "invalid_scope".to_owned(), by, None),
+            (Act::ClientChange, "invalid_scope".to_owned(), own.clone(), own.clone()),
+            (Act::ClientChange, "invalid_token".to_owned(), None, own.clone()),
+            (Act::ClientDelete, "invalid_token".to_owned(), None, own),
+        ]);
     }
 
     async fn x11_a_registration_is_nobody_elses(app: TestApp) {
@@ -246,6 +314,64 @@ both! {
             assert!(refused.text.contains(&format!("\"{field} ")), "{more}: {}", refused.text);
         }
         assert_eq!(send(&app, "GET", &path, &token, &Value::Null).await.json()["client_name"], "A");
+    }
+
+    async fn x11_whoever_registered_a_client_manages_it_only_while_it_has_no_more_than_itself(app: TestApp) {
+        let admin = app.token(ADMIN).await;
+        let made = registered(&app, &admin, json!({"client_name": "A", "scope": "password:remind"})).await;
+        let (client, (path, token)) = (client_of(&made), management(&made));
+        let richer = ClientChange { scopes: Some("password:remind users:resetPassword".parse().unwrap()), ..ClientChange::default() };
+        app.flows.change_client(By::Operator, client.client_id(), richer).await.unwrap().unwrap();
+        let body = json!({"client_id": client.id, "client_name": "Mine"});
+        for token in [&admin, &token] {
+            for (method, body) in [("GET", &Value::Null), ("PUT", &body), ("DELETE", &Value::Null)] {
+                assert_eq!(send(&app, method, &path, token, body).await.said(), "401 invalid_token", "{method}");
+            }
+        }
+        // Nor does a token that carries less manage a client that has more.
+        let rich = app.client(&format!("{ADMIN} users:read")).await;
+        let made = registered(&app, &app.token_of(&rich).await, json!({"client_name": "B", "scope": "users:read"})).await;
+        let asked = [("grant_type", "client_credentials"), ("scope", "clients:write")];
+        let less = app.token_request(&rich, &asked).await.json()["access_token"].as_str().unwrap().to_owned();
+        assert_eq!(send(&app, "GET", &management(&made).0, &less, &Value::Null).await.said(), "401 invalid_token");
+    }
+
+    async fn x11_a_client_that_is_made_anew_under_an_old_id_inherits_no_registration(app: TestApp) {
+        let named = |new: &mut NewClient| new.id = Some(ClientId::new("partner-a"));
+        let first = app.client_with(ADMIN, named).await;
+        let made = registered(&app, &app.token_of(&first).await, json!({"client_name": "A"})).await;
+        app.flows.delete_client(By::Operator, first.client_id()).await.unwrap();
+        let second = app.client_with(ADMIN, named).await;
+        let (path, token) = management(&made);
+        assert_eq!(send(&app, "GET", &path, &app.token_of(&second).await, &Value::Null).await.said(), "401 invalid_token");
+        assert_eq!(send(&app, "GET", &path, &token, &Value::Null).await.status, 200);
+    }
+
+    async fn o19_who_is_switched_off_while_sending_a_request_does_not_act_any_more(app: TestApp) {
+        for how in ["disable", "revoke", "narrow"] {
+            let admin = app.client(ADMIN).await;
+            let token = app.token_of(&admin).await;
+            let body = json!({"client_name": "Late", "scope": "password:remind"}).to_string();
+            let head = format!("POST {PATH} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nContent-Type: application/json\r\n\
+                                Content-Length: {}\r\nConnection: close\r\n\r\n{}", body.len(), &body[..4]);
+            let mut connection = tokio::net::TcpStream::connect(app.base.strip_prefix("http://").unwrap()).await.unwrap();
+            connection.write_all(head.as_bytes()).await.unwrap();
+            // It has been let in by now.
+            tokio::time::sleep(Duration::from_millis(400)).await;
+            match how {
+                "disable" => assert!(app.flows.disable_client(By::Operator, admin.client_id(), true).await.unwrap()),
+                "narrow" => app.narrow(&admin, "clients:write").await,
+                _ => {
+                    let request = app.request("POST", "/oauth/revoke").basic_auth(&admin.id, Some(&admin.secret));
+                    assert_eq!(Reply::of(request.form(&[("token", &token)]).send().await.unwrap()).await.status, 200);
+                }
+            }
+            connection.write_all(&body.as_bytes()[4..]).await.unwrap();
+            let mut answer = String::new();
+            connection.read_to_string(&mut answer).await.unwrap();
+            assert!(answer.starts_with("HTTP/1.1 401 "), "{how}: {answer}");
+        }
+        assert!(app.flows.list_clients().await.unwrap().iter().all(|client| client.name.as_str() != "Late"));
     }
 
     async fn x11_nothing_secret_of_a_registration_is_stored(app: TestApp) {

@@ -2,6 +2,8 @@ DROP TABLE audit;
 DROP TABLE own_keys;
 DROP TABLE jtis;
 ALTER TABLE access_tokens DROP COLUMN jkt;
+ALTER TABLE clients DROP COLUMN scopes_from;
+ALTER TABLE clients DROP COLUMN tokens_from;
 ALTER TABLE clients DROP COLUMN registered_by;
 ALTER TABLE clients DROP COLUMN registration_digest;
 ALTER TABLE clients DROP COLUMN require_dpop;

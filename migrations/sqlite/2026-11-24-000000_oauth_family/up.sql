@@ -9,6 +9,9 @@ ALTER TABLE clients ADD COLUMN jwks TEXT;                   -- its public keys, 
 ALTER TABLE clients ADD COLUMN require_dpop BOOLEAN NOT NULL DEFAULT FALSE;
 ALTER TABLE clients ADD COLUMN registration_digest BLOB;    -- of the registration access token (RFC 7592)
 ALTER TABLE clients ADD COLUMN registered_by TEXT;          -- the client that registered it; none: an operator
+-- Tokens that were issued before do not work any more: it was switched off, or (its own tokens) lost a scope.
+ALTER TABLE clients ADD COLUMN tokens_from BIGINT;
+ALTER TABLE clients ADD COLUMN scopes_from BIGINT;
 
 -- The thumbprint of the key that a token is bound to (RFC 9449).
 ALTER TABLE access_tokens ADD COLUMN jkt BLOB;

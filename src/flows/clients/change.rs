@@ -15,7 +15,8 @@ use crate::storage::{AnyConnection, StorageError, audit, client_secrets, clients
 pub struct ClientChange {
     /// What people call it.
     pub name: Option<ClientName>,
-    /// The most that its tokens may carry. Live tokens lose at once what it loses (bar O19).
+    /// The most that its tokens may carry. When it loses one, its live tokens end at once; those of users, which carry none, stay
+    /// (bar O19).
     pub scopes: Option<Scopes>,
     /// Where its reset links lead; `Some(None)`: the built-in page.
     pub reset_url: Option<Option<ResetUrl>>,
@@ -98,8 +99,10 @@ pub(super) fn store(
     now: Instant,
 ) -> Result<(), StorageError> {
     clients::update(c, new)?;
-    let method = |client: &Client| client.auth_method == AuthMethod::PrivateKeyJwt;
-    if method(new) && !method(old) {
+    if !old.scopes.is_within(new.scopes) {
+        clients::end_own_tokens(c, &new.id, now)?;
+    }
+    if new.signs() && !old.signs() {
         client_secrets::end_all(c, &new.id, now)?;
     }
     Ok(())
@@ -126,6 +129,9 @@ impl Flows {
                 check(&new)?;
                 if !differences(&old, &new).is_empty() {
                     store(c, &old, &new, now)?;
+                    if !new.scopes.is_within(old.scopes) {
+                        clients::take_over(c, &id)?;
+                    }
                     audit::record(c, &entry)?;
                 }
                 Ok(Some(new))

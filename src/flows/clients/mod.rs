@@ -11,6 +11,7 @@ pub use secrets::{Rotated, Rotation, SecretRef};
 
 use chrono::TimeDelta;
 
+use super::audit::Refuses;
 use super::purge::BATCH;
 use super::{By, Flows};
 use crate::domain::audit::Act;
@@ -123,7 +124,7 @@ fn check(client: &Client) -> Result<(), ClientError> {
     if client.scopes.is_empty() {
         return Err(ClientError::NoScope);
     }
-    if client.auth_method == AuthMethod::PrivateKeyJwt && client.jwks.is_none() {
+    if client.signs() && client.jwks.is_none() {
         return Err(ClientError::NoKeys);
     }
     Ok(())
@@ -140,7 +141,7 @@ impl Flows {
         let (label, brought) = (new.secret_label.clone(), new.secret.clone());
         let client = new.client(&by, now);
         check(&client)?;
-        let has_keys = client.auth_method == AuthMethod::PrivateKeyJwt;
+        let has_keys = client.signs();
         if has_keys && (label.is_some() || brought.is_some()) {
             return Err(ClientError::HasKeys);
         }
@@ -165,6 +166,11 @@ impl Flows {
                 clients::lock(c)?;
                 if clients::find(c, &stored.id)?.is_some() {
                     return Err(ClientError::Exists);
+                }
+                if let By::Client(registrar) = &by {
+                    let standing = clients::find(c, &registrar.client_id)?
+                        .filter(|r| r.disabled_at.is_none() && stored.scopes.is_within(r.scopes));
+                    standing.ok_or(ClientError::TooManyScopes)?;
                 }
                 clients::insert(c, &stored)?;
                 if let Some(secret) = secret {
@@ -232,30 +238,80 @@ impl Flows {
         Ok(known)
     }
 
-    /// Deletes the tokens of a client that is switched off. In batches: there may be a million, and all writers would wait.
+    /// Deletes the tokens that a client has by now. They are dead already; in batches, for there may be a million, and all writers
+    /// would wait.
     async fn delete_tokens(&self, id: ClientId) -> Result<usize, StorageError> {
-        self.in_batches(move |c| access_tokens::delete_of_client(c, &id, BATCH))
+        let now = self.clock.now();
+        self.in_batches(move |c| access_tokens::delete_of_client(c, &id, now, BATCH))
             .await
     }
 
     /// Deletes a client with its secrets and tokens. Says whether there was such a client.
     pub async fn delete_client(&self, by: By, id: ClientId) -> Result<bool, StorageError> {
+        self.delete_client_if(by, id, |_| true).await
+    }
+
+    /// Deletes a client that is still as the caller would have it. One with many tokens is switched off first, and deleted when
+    /// they are gone; whoever is interrupted in between finds it so, and both acts in the audit.
+    async fn delete_client_if(
+        &self,
+        by: By,
+        id: ClientId,
+        may: impl FnOnce(&Client) -> bool + Send + 'static,
+    ) -> Result<bool, StorageError> {
         let now = self.clock.now();
-        let entry = by.did(Act::ClientDelete, now).to_client(&id);
-        let (off, tokens) = (id.clone(), id.clone());
-        self.storage
-            .write(move |c| clients::set_disabled(c, &off, Some(now)))
+        let (tokens, deleted) = (id.clone(), by.did(Act::ClientDelete, now).to_client(&id));
+        let disabled = by.did(Act::ClientDisable, now).to_client(&id);
+        let (known, over) = self
+            .storage
+            .write({
+                let (id, deleted) = (id.clone(), deleted.clone());
+                move |c| {
+                    clients::lock(c)?;
+                    let found = clients::find(c, &id)?.filter(may);
+                    let Some(client) = found else {
+                        return Ok::<_, StorageError>((false, true));
+                    };
+                    let few = access_tokens::delete_of_client(c, &id, now, BATCH)?;
+                    if few < usize::try_from(BATCH).unwrap_or(usize::MAX) {
+                        clients::delete(c, &id)?;
+                        audit::record(c, &deleted)?;
+                        return Ok((true, true));
+                    }
+                    clients::set_disabled(c, &id, Some(now))?;
+                    if client.disabled_at.is_none() {
+                        audit::record(c, &disabled)?;
+                    }
+                    Ok((true, false))
+                }
+            })
             .await?;
+        if over {
+            return Ok(known);
+        }
         self.delete_tokens(tokens).await?;
         self.storage
             .write(move |c| {
                 clients::lock(c)?;
-                let known = clients::delete(c, &id)?;
-                if known {
-                    audit::record(c, &entry)?;
+                // Somebody else may have been faster.
+                if clients::delete(c, &id)? {
+                    audit::record(c, &deleted)?;
                 }
-                Ok(known)
+                Ok(true)
             })
             .await
+    }
+}
+
+impl Refuses for ClientError {
+    fn refusal(&self) -> Option<&'static str> {
+        match self {
+            Self::TooManyScopes => Some("invalid_scope"),
+            Self::NoSuchSecret => Some("wrong_secret"),
+            Self::NoScope | Self::NoKeys | Self::HasKeys | Self::Exists | Self::AmbiguousLabel => {
+                Some("invalid_client_metadata")
+            }
+            Self::Storage(_) => None,
+        }
     }
 }

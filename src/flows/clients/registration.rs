@@ -1,12 +1,13 @@
 //! Apps that are registered, and look after their registration, over HTTP (RFC 7591, RFC 7592).
 
-use super::change::{ClientChange, store};
+use super::change::{ClientChange, differences, store};
 use super::{ClientError, NewClient, check};
 use crate::domain::audit::{Act, Origin};
 use crate::domain::{
-    AuthMethod, Client, ClientId, ClientSecret, HashedToken, PlainToken, RegistrationToken, Scopes,
+    Client, ClientId, ClientSecret, HashedToken, PlainToken, RegistrationToken, Scopes,
 };
 use crate::entropy;
+use crate::flows::audit::stranger;
 use crate::flows::{Actor, By, Flows};
 use crate::storage::client_secrets::{self, NewSecret};
 use crate::storage::{StorageError, audit, clients};
@@ -25,7 +26,8 @@ pub struct Registered {
 pub enum Registrar {
     /// Whoever has the registration access token (RFC 7592 section 1.2).
     Token(HashedToken<RegistrationToken>, Origin),
-    /// A client that may register others, with the scopes that its own token carries: it manages what it has registered.
+    /// A client that may register others, with the scopes that its own token carries: it manages what it has registered, as long as
+    /// that has no more than itself, for whoever manages a client can act as it.
     Client(Actor, Scopes),
 }
 
@@ -38,7 +40,10 @@ impl Registrar {
                     let own = client.registration.as_ref();
                     own.is_some_and(|own| own.as_bytes() == digest.as_bytes())
                 }
-                Self::Client(actor, _) => client.registered_by.as_ref() == Some(&actor.client_id),
+                Self::Client(actor, held) => {
+                    client.registered_by.as_ref() == Some(&actor.client_id)
+                        && client.scopes.is_within(*held)
+                }
             }
     }
 
@@ -73,35 +78,61 @@ pub struct Replacement {
 }
 
 impl Flows {
-    /// Registers a client on behalf of another one, with the digest of the token that manages the registration in `new`.
+    /// Registers a client on behalf of another one, whose token carries the scopes `held`: it can give no others (bar X11). `new` has
+    /// the digest of the token that manages the registration.
     pub async fn register_client(
         &self,
         actor: Actor,
+        held: Scopes,
         new: NewClient,
     ) -> Result<Registered, ClientError> {
-        let (client, secret) = self.add_client(By::Client(actor), new).await?;
+        let ended = match new.scopes.is_within(held) {
+            true => self.add_client(By::Client(actor.clone()), new).await,
+            false => Err(ClientError::TooManyScopes),
+        };
+        let did = |now| actor.did(Act::ClientAdd, now);
+        let (client, secret) = self.audited(ended, did).await?;
         Ok(Registered { client, secret })
     }
 
-    /// A client whose registration this one may manage. Nobody learns whether there is another one.
+    /// A client whose registration this one may manage. Nobody learns whether there is another one. `act` is what it is wanted for, if
+    /// that would change something.
     pub async fn registration(
         &self,
         registrar: Registrar,
         id: ClientId,
+        act: Option<Act>,
     ) -> Result<Option<Client>, StorageError> {
-        let found = self.storage.read(move |c| clients::find(c, &id)).await?;
-        Ok(found.filter(|client| registrar.may_manage(client)))
+        let sought = id.clone();
+        let found = self
+            .storage
+            .read(move |c| clients::find(c, &sought))
+            .await?;
+        let exists = found.is_some();
+        let managed = found.filter(|client| registrar.may_manage(client));
+        if let Some(act) = act.filter(|_| managed.is_none()) {
+            let now = self.clock.now();
+            let entry = match &registrar {
+                Registrar::Client(actor, _) => actor.did(act, now),
+                Registrar::Token(_, origin) => stranger(origin.clone(), act, now),
+            };
+            let entry = if exists { entry.to_client(&id) } else { entry };
+            self.record(entry.refused("invalid_token")).await?;
+        }
+        Ok(managed)
     }
 
-    /// Replaces a registration, as a whole (RFC 7592 section 2.2). Scopes are judged by what the client has at that moment, so that
-    /// nothing that an operator takes away comes back.
+    /// Replaces a registration, as a whole (RFC 7592 section 2.2). It is judged by what the client is at that moment, so that nothing that
+    /// an operator takes away comes back.
     pub async fn replace_registration(
         &self,
         registrar: Registrar,
         id: ClientId,
         replacement: Replacement,
     ) -> Result<Option<Registered>, ClientError> {
+        let (by, subject) = (registrar.by(&id), id.clone());
         let now = self.clock.now();
+        let entry = by.did(Act::ClientChange, now).to_client(&id);
         let secret = PlainToken::<ClientSecret>::from_random(entropy::bytes());
         let replaced = self.storage.write(move |c| {
             clients::lock(c)?;
@@ -119,10 +150,17 @@ impl Flows {
                 return Err(ClientError::NoSuchSecret);
             }
             let new = ClientChange::to(replacement.client, scopes).of(&old);
+            let new = match registrar {
+                Registrar::Token(..) => as_strict(&old, new),
+                Registrar::Client(..) => new,
+            };
             check(&new)?;
+            if differences(&old, &new).is_empty() {
+                let (client, secret) = (new, None);
+                return Ok(Some(Registered { client, secret }));
+            }
             store(c, &old, &new, now)?;
-            let signs = |client: &Client| client.auth_method == AuthMethod::PrivateKeyJwt;
-            let secret = (signs(&old) && !signs(&new)).then_some(secret);
+            let secret = (old.signs() && !new.signs()).then_some(secret);
             if let Some(secret) = &secret {
                 let first = NewSecret {
                     id: entropy::id(now),
@@ -134,27 +172,43 @@ impl Flows {
                 };
                 client_secrets::insert(c, &id, &first)?;
             }
-            let entry = registrar.by(&id).did(Act::ClientChange, now);
-            audit::record(c, &entry.to_client(&id))?;
-            Ok(Some(Registered {
-                client: new,
-                secret,
-            }))
+            audit::record(c, &entry)?;
+            let client = new;
+            Ok(Some(Registered { client, secret }))
         });
-        replaced.await
+        let did = |now| by.did(Act::ClientChange, now).to_client(&subject);
+        self.audited(replaced.await, did).await
     }
 
-    /// Deletes a client, with its tokens (RFC 7592 section 2.3). Says whether it was this one's to delete.
+    /// Deletes a client, with its tokens (RFC 7592 section 2.3), if it is this one's to delete by then. Says whether it was.
     pub async fn delete_registration(
         &self,
         registrar: Registrar,
         id: ClientId,
     ) -> Result<bool, StorageError> {
-        let by = registrar.by(&id);
-        match self.registration(registrar, id.clone()).await? {
-            Some(_) => self.delete_client(by, id).await,
-            None => Ok(false),
+        let act = Some(Act::ClientDelete);
+        let managed = self.registration(registrar.clone(), id.clone(), act);
+        if managed.await?.is_none() {
+            return Ok(false);
         }
+        let by = registrar.by(&id);
+        self.delete_client_if(by, id, move |client| registrar.may_manage(client))
+            .await
+    }
+}
+
+/// An app cannot lift what was imposed on it: it goes on signing, binding its tokens to a key, and having short-lived ones.
+fn as_strict(old: &Client, new: Client) -> Client {
+    Client {
+        auth_method: match old.signs() {
+            true => old.auth_method,
+            false => new.auth_method,
+        },
+        require_dpop: old.require_dpop || new.require_dpop,
+        token_lifetime: old
+            .token_lifetime
+            .map(|most| new.token_lifetime.map_or(most, |wanted| wanted.min(most))),
+        ..new
     }
 }
 

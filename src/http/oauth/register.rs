@@ -36,13 +36,10 @@ pub(in crate::http) async fn register(
     let held = caller.scopes();
     let ordinary: Scopes = ORDINARY.into_iter().collect();
     let scopes = metadata.scopes.unwrap_or(ordinary.intersection(held));
-    if scopes.is_empty() || !scopes.is_within(held) {
-        return Err(ApiError::field("scope", Problem::Malformed).into());
-    }
     let registration = PlainToken::<RegistrationToken>::from_random(entropy::bytes());
     let mut new = metadata.into_client(scopes);
     new.registration = Some(registration.hashed());
-    let registered = app.flows.register_client(caller.actor(), new).await?;
+    let registered = app.flows.register_client(caller.actor(), held, new).await?;
     let client = &registered.client;
     let mut told = describe(client, &app.flows.public_url);
     if let Some(secret) = &registered.secret {

@@ -10,6 +10,7 @@ use std::future::{Ready, ready};
 use super::OauthError;
 use super::client_metadata::{ClientMetadata, describe};
 use crate::app::App;
+use crate::domain::audit::Act;
 use crate::domain::{Client, ClientId, HashedToken, PlainToken, RegistrationToken};
 use crate::flows::clients::{Registrar, Replacement};
 use crate::http::auth::{Caller, ClientsWrite};
@@ -74,7 +75,7 @@ pub(in crate::http) async fn read(
     id: web::Path<String>,
 ) -> Result<HttpResponse, OauthError> {
     let id = ClientId::new(id.into_inner());
-    let client = app.flows.registration(manager.registrar, id).await?;
+    let client = app.flows.registration(manager.registrar, id, None).await?;
     let client = client.ok_or_else(unknown)?;
     Ok(HttpResponse::Ok().json(told(&app, &client, &manager.token)))
 }
@@ -89,9 +90,11 @@ pub(in crate::http) async fn replace(
 ) -> Result<HttpResponse, OauthError> {
     let id = ClientId::new(id.into_inner());
     // Who may not manage it learns nothing about the body (bar B07).
-    let managed = app
-        .flows
-        .registration(manager.registrar.clone(), id.clone());
+    let managed = app.flows.registration(
+        manager.registrar.clone(),
+        id.clone(),
+        Some(Act::ClientChange),
+    );
     let scopes = managed.await?.ok_or_else(unknown)?.scopes;
     let metadata: ClientMetadata =
         body::take(&request, payload.into_inner(), &[Format::Json]).await?;

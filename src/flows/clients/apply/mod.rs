@@ -180,6 +180,9 @@ fn execute(
         Some(old) => {
             if plan.is_changed() {
                 change::store(c, old, &plan.new, now)?;
+                if !plan.new.scopes.is_within(old.scopes) {
+                    clients::take_over(c, id)?;
+                }
                 acts.push(Act::ClientChange);
             }
             if old.disabled_at.is_some() != plan.new.disabled_at.is_some() {
