@@ -121,9 +121,7 @@ impl Jwk {
                 x: coordinate(jwk, "x")?,
                 y: coordinate(jwk, "y")?,
             },
-            (Some("OKP"), Some("Ed25519")) => PublicKey::Ed25519 {
-                x: coordinate(jwk, "x")?,
-            },
+            (Some("OKP"), Some("Ed25519")) => ed25519(coordinate(jwk, "x")?)?,
             (Some("RSA"), None) => rsa(octets(jwk, "n")?, octets(jwk, "e")?)?,
             _ => {
                 return Err(MalformedJwk(
@@ -174,6 +172,30 @@ fn coordinate(jwk: &Map<String, Value>, name: &str) -> Result<[u8; 32], Malforme
     octets(jwk, name)?.try_into().map_err(wrong)
 }
 
+/// With one of the eight points of small order, in whatever spelling, anybody could make signatures (RFC 8032 section 8.9 has more).
+fn ed25519(x: [u8; 32]) -> Result<PublicKey, MalformedJwk> {
+    const OF_ORDER_EIGHT: [[u8; 32]; 2] = [
+        [
+            0x26, 0xe8, 0x95, 0x8f, 0xc2, 0xb2, 0x27, 0xb0, 0x45, 0xc3, 0xf4, 0x89, 0xf2, 0xef,
+            0x98, 0xf0, 0xd5, 0xdf, 0xac, 0x05, 0xd3, 0xc6, 0x33, 0x39, 0xb1, 0x38, 0x02, 0x88,
+            0x6d, 0x53, 0xfc, 0x05,
+        ],
+        [
+            0xc7, 0x17, 0x6a, 0x70, 0x3d, 0x4d, 0xd8, 0x4f, 0xba, 0x3c, 0x0b, 0x76, 0x0d, 0x10,
+            0x67, 0x0f, 0x2a, 0x20, 0x53, 0xfa, 0x2c, 0x39, 0xcc, 0xc6, 0x4e, 0xc7, 0xfd, 0x77,
+            0x92, 0xac, 0x03, 0x7a,
+        ],
+    ];
+    let mut y = x;
+    y[31] &= 0x7f; // the sign of the other coordinate
+    let low = |first: u8| y[0] == first && y[1..].iter().all(|byte| *byte == 0); // 0 and 1
+    let high = y[0] >= 0xec && y[31] == 0x7f && y[1..31].iter().all(|byte| *byte == 0xff); // p-1, p, p+1 and beyond
+    if low(0) || low(1) || high || OF_ORDER_EIGHT.contains(&y) {
+        return Err(MalformedJwk("an Ed25519 key is one that signs nothing"));
+    }
+    Ok(PublicKey::Ed25519 { x })
+}
+
 /// 2048 bits are what JWA asks for (RFC 7518 section 3.3). More than 4096 only cost time, which callers could have us spend.
 fn rsa(n: Vec<u8>, e: Vec<u8>) -> Result<PublicKey, MalformedJwk> {
     let large = matches!(n.first(), Some(0x80..)) || n.len() > 256;
@@ -211,6 +233,34 @@ mod tests {
         assert_eq!(thumbprint, "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs");
         assert!(read.is_for(SigningAlgorithm::Rs256));
         assert!(!read.is_for(SigningAlgorithm::Ps256));
+    }
+
+    /// Under the neutral point, a signature of zeros fits every message.
+    #[test]
+    fn points_of_small_order_are_no_keys() {
+        let read = |x: [u8; 32]| {
+            let jwk =
+                serde_json::json!({"kty": "OKP", "crv": "Ed25519", "x": URL_SAFE_NO_PAD.encode(x)});
+            Jwk::read(jwk.as_object().unwrap()).is_ok()
+        };
+        let with = |first: u8, rest: u8, last: u8| {
+            let mut x = [rest; 32];
+            (x[0], x[31]) = (first, last);
+            x
+        };
+        for sign in [0, 0x80] {
+            for (first, rest, last) in [
+                (0, 0, 0),
+                (1, 0, 0),
+                (0xec, 0xff, 0x7f),
+                (0xed, 0xff, 0x7f),
+                (0xee, 0xff, 0x7f),
+            ] {
+                assert!(!read(with(first, rest, last | sign)), "{first:x} {sign:x}");
+            }
+        }
+        assert!(read(with(0x58, 0x66, 0x66)), "the base point is a key");
+        assert!(read(with(2, 0, 0)) && read(with(0xeb, 0xff, 0x7f)));
     }
 
     #[test]
