@@ -13,7 +13,8 @@ const VALUE: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'~');
 const PLACEHOLDERS: [&str; 3] = ["{token}", "{email}", "{locale}"];
 
-/// An absolute URL with `{token}` and optionally `{email}` and `{locale}`. It comes from an operator, never from a request
+/// An absolute URL with `{token}` and optionally `{email}` and `{locale}`. It comes from an operator or a client that may
+/// register others, never from a request for a mail
 /// (bar F19).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResetUrl(String);
