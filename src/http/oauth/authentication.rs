@@ -7,9 +7,7 @@ use zeroize::Zeroizing;
 use super::OauthError;
 use super::parameters::Parameters;
 use crate::http::fields;
-use crate::oauth::{
-    ASSERTION_TYPE, Authentication, ClientAssertion, ClientCredentials, TokenError,
-};
+use crate::oauth::{ASSERTION_TYPE, Authentication, ClientAssertion, ClientCredentials};
 
 /// Reads the `Authorization` field and the parameters.
 pub(super) fn read(
@@ -56,7 +54,7 @@ fn by_assertion(
         ));
     };
     if kind != ASSERTION_TYPE {
-        return Err(TokenError::InvalidClient.into());
+        return Ok(Authentication::Secret(Vec::new())); // says nothing that is understood, and is refused as such
     }
     Ok(Authentication::Assertion(ClientAssertion {
         text: text.to_owned(),
