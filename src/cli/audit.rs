@@ -166,12 +166,21 @@ fn time(at: Instant) -> String {
     at.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
+/// Who acted; none for somebody who did not show who it is. Only what comes over HTTP has a request, and no client's id is `operator`.
+fn actor(entry: &Entry) -> Option<&str> {
+    let client = entry.client_id.as_ref().map(ClientId::as_str);
+    let operator = entry.origin.request_id.is_none().then_some("operator");
+    client.or(operator)
+}
+
 fn as_json(entry: &Entry) -> String {
     let value = json!({
         "id": entry.id,
         "at": time(entry.at),
         "act": entry.act.name(),
+        "outcome": if entry.refusal.is_some() { "refused" } else { "done" },
         "refusal": entry.refusal,
+        "actor": actor(entry),
         "client_id": entry.client_id.as_ref().map(ClientId::as_str),
         "subject_client": entry.subject_client.as_ref().map(ClientId::as_str),
         "subject_user": entry.subject_user,
@@ -187,19 +196,13 @@ fn as_json(entry: &Entry) -> String {
 }
 
 fn as_text(entry: &Entry) -> String {
-    // Only what comes over HTTP has a request.
-    let nobody = match entry.origin.request_id {
-        Some(_) => "-",
-        None => "operator",
-    };
-    let by = entry.client_id.as_ref().map_or(nobody, ClientId::as_str);
     let user = entry.subject_user.map(|id| id.to_string());
     let client = entry.subject_client.as_ref().map(ClientId::as_str);
     let line = row(
         &time(entry.at),
         entry.act.name(),
         entry.refusal.as_deref().unwrap_or("done"),
-        by,
+        actor(entry).unwrap_or("-"),
         user.as_deref().or(client).unwrap_or("-"),
         entry.origin.address.as_deref().unwrap_or("-"),
         entry.origin.request_id.as_deref().unwrap_or("-"),

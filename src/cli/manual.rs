@@ -16,6 +16,10 @@ pub(super) fn completions(
     output: &Output,
 ) -> Result<(), CliError> {
     let mut script = Vec::new();
+    if shell == Shell::Bash {
+        // Else bash takes what stands before and after the colon of a scope for two words.
+        script.extend_from_slice(b"COMP_WORDBREAKS=${COMP_WORDBREAKS//:}\n\n");
+    }
     clap_complete::generate(shell, &mut commands, "unforget", &mut script);
     Ok(output.bytes(&script)?)
 }

@@ -1,6 +1,6 @@
 //! `unforget serve`, `unforget serve --dev`
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 
 use super::CliError;
@@ -27,12 +27,15 @@ pub(super) async fn serve(settings: &Settings) -> Result<(), CliError> {
 
 pub(super) async fn dev(output: &Output) -> Result<(), CliError> {
     let folder = Path::new(DEV_FOLDER);
-    let mut settings = Settings::load_dev(folder)?;
+    let (mut settings, has_url) = Settings::load_dev(folder)?;
     // Somebody else's running demo keeps its data.
-    drop(
-        std::net::TcpListener::bind(settings.listen)
-            .map_err(|error| ServerError::Listen(settings.listen, error))?,
-    );
+    settings.listen = TcpListener::bind(settings.listen)
+        .and_then(|listener| listener.local_addr())
+        .map_err(|error| ServerError::Listen(settings.listen, error))?;
+    if !has_url {
+        // Who follows the guide must find the issuer that it names (RFC 8414 section 3.3).
+        settings.public_url = format!("http://{}", settings.listen);
+    }
     if folder.exists() {
         std::fs::remove_dir_all(folder)?;
     }
@@ -42,7 +45,8 @@ pub(super) async fn dev(output: &Output) -> Result<(), CliError> {
     settings.page_client = Some(page_client(&flows).await?);
     drop(flows);
     let running = server::start(&settings, Clock::System)?;
-    output.line(&guide(running.address, &client, secret.expose()))?;
+    let issuer = &settings.public_url;
+    output.line(&guide(running.address, issuer, &client, secret.expose()))?;
     Ok(running.until_signal().await?)
 }
 
@@ -82,7 +86,7 @@ async fn page_client(flows: &Flows) -> Result<ClientId, CliError> {
     Ok(added.map_err(CliError::refused)?.0.id)
 }
 
-fn guide(address: SocketAddr, client: &Client, secret: &str) -> String {
+fn guide(address: SocketAddr, issuer: &str, client: &Client, secret: &str) -> String {
     let base = format!("http://{address}");
     let id = &client.id;
     format!(
@@ -93,7 +97,7 @@ There is a demo app with every scope and a demo user, {DEV_EMAIL}. In a browser:
 
   {base}/forgot   our own pages. The link is in the mail in {DEV_FOLDER}/mail.
   http://localhost:3000/forgot   an app's own pages, while this runs:
-      OAUTH_ISSUER={base} OAUTH_CLIENT_ID={id} OAUTH_CLIENT_SECRET={secret} python3 examples/app.py
+      OAUTH_ISSUER={issuer} OAUTH_CLIENT_ID={id} OAUTH_CLIENT_SECRET={secret} python3 examples/app.py
 
 And without one. Paste into another terminal, in this folder:
 

@@ -121,8 +121,8 @@ impl Settings {
     }
 
     /// The settings of `serve --dev`: data and mail below `folder`, the rest by default or from the environment. A file is not read: it
-    /// may be that of a real service.
-    pub fn load_dev(folder: &Path) -> Result<Self, ConfigError> {
+    /// may be that of a real service. Says too whether `public_url` is stated: else it is for the caller to say where it listens.
+    pub fn load_dev(folder: &Path) -> Result<(Self, bool), ConfigError> {
         let forced = [
             (
                 "database_url",
@@ -133,7 +133,9 @@ impl Settings {
                 format!("file:{}", folder.join("mail").display()),
             ),
         ];
-        Self::read(Reader::new(None, std::env::vars_os(), &forced))
+        let reader = Reader::new(None, std::env::vars_os(), &forced);
+        let has_url = reader.states("public_url");
+        Ok((Self::read(reader)?, has_url))
     }
 
     fn read(mut r: Reader) -> Result<Self, ConfigError> {

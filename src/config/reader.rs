@@ -120,6 +120,11 @@ impl Reader {
         }
     }
 
+    /// Whether somebody states this key.
+    pub(super) fn states(&self, key: &str) -> bool {
+        self.texts.contains_key(key)
+    }
+
     /// Takes a key's value, or its default.
     pub(super) fn take<T, E: Display>(
         &mut self,

@@ -39,6 +39,9 @@ pub enum MalformedId {
     /// It could be taken for a user's (bar O21).
     #[error("a client's id cannot be a UUID: users have those")]
     Uuid,
+    /// The audit calls somebody else so.
+    #[error("a client's id cannot be operator: that is the command line")]
+    Operator,
     /// It looks like a secret of ours.
     #[error("what begins with uf_ is ours; a client's id may begin with uf_cl_")]
     Ours,
@@ -59,6 +62,9 @@ impl std::str::FromStr for ClientId {
             return Err(MalformedId::Uuid);
         }
         let kind = text.to_ascii_lowercase();
+        if kind == "operator" {
+            return Err(MalformedId::Operator);
+        }
         if kind.starts_with("uf_") && !text.starts_with("uf_cl_") {
             return Err(MalformedId::Ours);
         }

@@ -59,11 +59,16 @@ impl JwkSet {
         &self.0
     }
 
-    /// The keys that a signature may have been made with: of the stated name, or all that fit when none is stated.
-    pub fn candidates(&self, kid: Option<&str>, algorithm: SigningAlgorithm) -> Vec<Jwk> {
+    /// Every key.
+    pub fn keys(&self) -> Vec<Jwk> {
         let set = serde_json::from_str(&self.0).ok();
         let keys = set.and_then(|set: Value| read(&set).ok());
-        let mut keys = keys.unwrap_or_default();
+        keys.unwrap_or_default()
+    }
+
+    /// The keys that a signature may have been made with: of the stated name, or all that fit when none is stated.
+    pub fn candidates(&self, kid: Option<&str>, algorithm: SigningAlgorithm) -> Vec<Jwk> {
+        let mut keys = self.keys();
         let named = |key: &Jwk| kid.is_none_or(|kid| key.kid.as_deref() == Some(kid));
         keys.retain(|key| named(key) && key.is_for(algorithm));
         keys

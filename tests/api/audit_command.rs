@@ -6,7 +6,7 @@ use unforget::storage::audit::record_all;
 use crate::accounts::{ANN, BOB, NEW, NOBODY};
 use crate::audit_storage::entry;
 use crate::both;
-use crate::helpers::{APP, Backend, Program, TestApp};
+use crate::helpers::{APP, Backend, Program, TestApp, TestClient};
 
 /// The entries that the command prints, one line of JSON each.
 fn lines(program: &Program, arguments: &[&str]) -> Vec<Value> {
@@ -68,7 +68,23 @@ both! {
         let line = &lines(&program, &["--act", "token.issue"])[0];
         assert_eq!((&line["client_id"], &line["address"]), (&client.id.clone().into(), &"127.0.0.0/24".into()));
         let keys: Vec<_> = line.as_object().unwrap().keys().map(String::as_str).collect();
-        assert_eq!(keys, ["id", "at", "act", "refusal", "client_id", "subject_client", "subject_user", "request_id", "address"]);
+        assert_eq!(keys, ["id", "at", "act", "outcome", "refusal", "actor", "client_id", "subject_client", "subject_user", "request_id", "address"]);
+
+        // An operator, a client, and somebody who is not known to be anybody.
+        let stranger = TestClient { secret: "not it".to_owned(), ..client.clone() };
+        app.token_request(&stranger, &[("grant_type", "client_credentials")]).await;
+        let told = |arguments: &[&str]| {
+            let line = lines(&program, arguments).pop().unwrap();
+            serde_json::json!([line["act"], line["actor"], line["outcome"], line["client_id"]])
+        };
+        for (arguments, expected) in [
+            (vec!["--user", ANN], serde_json::json!(["user.add", "operator", "done", null])),
+            (vec!["--act", "password.check"], serde_json::json!(["password.check", client.id, "refused", client.id])),
+            (vec!["--act", "client.add"], serde_json::json!(["client.add", "operator", "done", null])),
+            (vec!["--limit", "1"], serde_json::json!(["token.issue", null, "refused", null])),
+        ] {
+            assert_eq!(told(&arguments), expected, "{arguments:?}");
+        }
 
         let text = String::from_utf8(program.run(&["audit", "--user", ANN]).stdout).unwrap();
         let rows: Vec<Vec<_>> = text.lines().map(|line| line.split_whitespace().collect()).collect();

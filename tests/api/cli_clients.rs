@@ -1,6 +1,6 @@
 //! `unforget client ..`: what an app brings along, which of its secrets are in use, and one that has leaked.
 
-use std::process::Output;
+use std::process::{Output, Stdio};
 
 use serde_json::{Value, json};
 
@@ -41,6 +41,19 @@ fn refused(output: Output) -> String {
         "{stderr}"
     );
     stderr
+}
+
+/// A pipe whose reader has gone.
+fn nobody_reads() -> Stdio {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    writer.into()
+}
+
+/// A full disk.
+fn no_space() -> Stdio {
+    let full = std::fs::File::options().write(true).open("/dev/full");
+    full.unwrap().into()
 }
 
 both! {
@@ -95,8 +108,10 @@ both! {
             (&["--id", "a:b"], "letters, digits"),
             (&["--id", ".."], "letters, digits"),
             (&["--id", "uf_cs_x"], "what begins with uf_ is ours"),
+            (&["--id", "Operator"], "cannot be operator"),
             (&["--secret-stdin", "--secret-env", "LEGACY"], "cannot be used with"),
-            (&["--auth-method", "none"], "must be client_secret_basic"),
+            (&["--auth-method", "none"], "[possible values: client_secret_basic, client_secret_post, private_key_jwt]"),
+            (&["--scope", "everything"], "unknown scope; known are: password:remind"),
         ] {
             let output = add(options, "");
             let stderr = String::from_utf8(output.stderr).unwrap();
@@ -104,6 +119,35 @@ both! {
             assert!(stderr.contains(words), "{stderr}");
         }
         assert_eq!(program.json(&["client", "list"]).as_array().unwrap().len(), 1);
+    }
+
+    async fn o18_a_secret_that_could_not_be_printed_is_a_failure_that_says_what_to_do(backend: Backend) {
+        let database = Database::create(backend);
+        let program = program(&database);
+        program.json(&["client", "add", "Quotes", "--scope", APP, "--id", "quotes"]);
+        for (number, output) in [(1, nobody_reads as fn() -> Stdio), (2, no_space)] {
+            let (added, one, two) = (format!("added-{number}"), format!("one-{number}"), format!("two-{number}"));
+            let app = |id: &str| format!("[[clients]]\nname = '{id}'\nid = '{id}'\nscopes = 'password:reset'\n");
+            let apps = |name: &str, text: String| std::fs::write(program.folder.path().join(name), text).unwrap();
+            apps("one.toml", app(&one));
+            apps("both.toml", app(&one) + &app(&two) + &app(&format!("three-{number}")));
+            for (arguments, words) in [
+                (&["client", "add", "Added", "--scope", APP, "--id", &added][..], format!("unforget client rotate {added}\n")),
+                (&["client", "add", "Added", "--scope", APP, "--id", &added, "--json"], "there is a client with this id already".to_owned()),
+                (&["client", "rotate", "quotes"], "quotes has a new secret, which could not be printed".to_owned()),
+                (&["client", "rotate", "quotes", "--json"], "unforget client rotate quotes\n".to_owned()),
+                (&["client", "apply", "one.toml"], format!("unforget client rotate {one}\n")),
+                (&["client", "apply", "both.toml", "--json"], format!("unforget client rotate ID; {two} three-{number}\n")),
+            ] {
+                let line = refused(program.command(arguments).stdout(output()).output().unwrap());
+                assert!(line.contains(words.as_str()) && !line.contains("uf_cs_"), "{arguments:?}: {line}");
+            }
+        }
+        // Where nothing is lost, a reader may leave when it has seen enough.
+        for arguments in [&["client", "list"][..], &["client", "apply", "both.toml"], &["client", "add", "Brings", "--scope", APP, "--secret-env", "LEGACY"]] {
+            let output = program.command(arguments).stdout(nobody_reads()).output().unwrap();
+            assert!(output.status.success() && output.stderr.is_empty(), "{arguments:?}: {output:?}");
+        }
     }
 
     async fn an_app_that_signs_has_keys_and_no_secret(backend: Backend) {
@@ -116,7 +160,7 @@ both! {
         let text = said(program.run_with_input(&[&options[..], &["-"]].concat(), KEYS));
         assert!(text.contains("client_secret  (none: it authenticates with its keys)"), "{text}");
         let id = added["client_id"].as_str().unwrap();
-        assert!(said(program.run(&["client", "show", id])).contains("jwks            1 key\n"));
+        assert!(said(program.run(&["client", "show", id])).contains("jwks            1 key: oKIywvGUpTVTyxMQ3bwIIeQUudfr_CkLMjCE19ECD-U\n"));
         assert!(refused(program.run(&["client", "rotate", id])).contains("has keys and no secret"));
     }
 
@@ -127,6 +171,10 @@ both! {
         let id = client["client_id"].as_str().unwrap();
         let rotated = program.json(&["client", "rotate", id, "--label", "2027", "--overlap", "1h"]);
         assert_eq!(rotated["label"], "2027");
+        // A label means one secret: a second one could not be told from it.
+        let taken = refused(program.run(&["client", "rotate", id, "--label", "2027"]));
+        assert!(taken.contains("another secret of the client has this label and has not ended"), "{taken}");
+        assert_eq!(program.json(&["client", "show", id])["secrets"].as_array().unwrap().len(), 2);
         let show = || said(program.run(&["client", "show", id]));
         assert!(show().contains("The secret 2026, which ends ") && show().contains(", was never used."), "{}", show());
         let mut service = program.serve().await;
@@ -141,6 +189,8 @@ both! {
         let ended = program.json(&["client", "rotate", id, "--end", "2026"]);
         assert_eq!((&ended["status"], &ended["secret_id"], &ended["working_secrets"]), (&json!("ended"), &secrets[1]["id"], &json!(1)));
         assert!(show().contains("2026: ended "), "{}", show());
+        let again = program.json(&["client", "rotate", id, "--label", "2026", "--overlap", "1h"]); // its label is free
+        program.json(&["client", "rotate", id, "--end", again["secret_id"].as_str().unwrap()]);
         service.token(&rotated).await;
         assert!(refused(program.run(&["client", "rotate", id, "--end", "nobody"])).contains("no such secret"));
         assert!(refused(program.run(&["client", "rotate", "nobody", "--end", "2026"])).contains("there is no client nobody"));

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
+use unforget::domain::Scope;
 
 use crate::helpers::{APP, Backend, Database, Program};
 use crate::smtp::SmtpSink;
@@ -183,6 +184,43 @@ fn bash_completes_our_commands() {
     assert_eq!(complete("unforget client r"), "rotate\n");
     assert_eq!(complete("unforget client rotate --not"), "--not-before\n");
     assert_eq!(complete("unforget comp"), "completions\n");
+    assert_eq!(
+        complete("unforget client add --auth-method ''"),
+        "client_secret_basic\nclient_secret_post\nprivate_key_jwt\n"
+    );
+    assert_eq!(
+        complete("unforget client add --scope password:v"),
+        "password:verify\n"
+    );
+}
+
+/// At a terminal, colons part words unless bash is told otherwise.
+#[test]
+fn the_help_and_bash_know_every_scope() {
+    let program = unconfigured();
+    let help = program.run(&["client", "add", "--help"]);
+    let help = String::from_utf8(help.stdout).unwrap();
+    for scope in Scope::ALL {
+        let (name, about) = (scope.name(), scope.about());
+        assert!(help.contains(&format!("{name}:")), "{name}: {help}");
+        assert!(help.contains(about), "{about}: {help}");
+    }
+    assert!(help.contains("private_key_jwt"), "{help}");
+    std::fs::write(
+        program.folder.path().join("unforget.bash"),
+        program.run(&["completions", "bash"]).stdout,
+    )
+    .unwrap();
+    let breaks = Command::new("bash")
+        .args([
+            "--norc",
+            "-c",
+            "COMP_WORDBREAKS=' =:'; source ./unforget.bash; printf %s \"$COMP_WORDBREAKS\"",
+        ])
+        .current_dir(program.folder.path())
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8(breaks.stdout).unwrap(), " =");
 }
 
 #[test]

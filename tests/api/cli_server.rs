@@ -1,6 +1,7 @@
 //! The command line beside a running server: what it changes counts at once. And `serve --dev`, as somebody new runs it.
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 
 use serde_json::{Value, json};
@@ -123,6 +124,16 @@ impl Drop for Guard {
     }
 }
 
+/// The answer to a `GET`, as it comes.
+fn raw_get(address: &str, path: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
 #[test]
 fn the_lines_that_serve_dev_prints_work_when_they_are_pasted() {
     let program = Program::new(&[]);
@@ -148,6 +159,14 @@ fn the_lines_that_serve_dev_prints_work_when_they_are_pasted() {
     assert!(
         guide.contains("NOT FOR PRODUCTION") && guide.contains(&address),
         "{guide}"
+    );
+    // Libraries compare what they were told with what is discovered (RFC 8414 section 3.3).
+    let metadata = raw_get(&address, "/.well-known/oauth-authorization-server");
+    let told = guide.split("OAUTH_ISSUER=").nth(1).unwrap();
+    let told = told.split(' ').next().unwrap();
+    assert!(
+        metadata.contains(&format!("\"issuer\":\"{told}\"")) && told.ends_with(&address),
+        "{told}: {metadata}"
     );
     let script = &guide[guide.find("TOKEN=").unwrap()..];
     let pasted = Command::new("bash")

@@ -8,6 +8,8 @@ use crate::both;
 use crate::helpers::{APP, Backend, Database, Program};
 
 const KEYS: &str = r#"{"keys": [{"kty": "EC", "crv": "P-256", "kid": "a", "x": "f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU", "y": "x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0"}]}"#;
+/// Of that key (RFC 7638).
+const THUMBPRINT: &str = "oKIywvGUpTVTyxMQ3bwIIeQUudfr_CkLMjCE19ECD-U";
 const TWO: &str = r#"
 [[clients]]
 name = "Teen Quotes"
@@ -100,7 +102,7 @@ both! {
         let legacy = &first["clients"][1];
         assert!(made["client_secret"].as_str().unwrap().starts_with("uf_cs_"));
         assert_eq!((&legacy["client_id"], &legacy["client_secret"]), (&json!("legacy.app"), &Value::Null));
-        assert_eq!(legacy["secrets"], json!([{"label": "old", "status": "added"}]));
+        assert_eq!(legacy["secrets"], json!([{"label": "old", "id": null, "status": "added", "changes": []}]));
         let shown = program.json(&["client", "show", made["client_id"].as_str().unwrap()]);
         assert_eq!((&shown["locale"], &shown["token_lifetime"]), (&json!("fr"), &json!(600)));
         assert_eq!(shown["scopes"], json!(["password:remind", "password:reset"]));
@@ -145,7 +147,7 @@ both! {
             let told = applied(&program, &changed, options);
             assert_eq!(statuses(&told), ["changed", "changed"]);
             assert_eq!((&told["clients"][0]["changes"], &told["clients"][1]["changes"]), (&expected, &renamed));
-            assert_eq!(told["clients"][1]["secrets"], json!([{"label": "old", "status": "changed"}]));
+            assert_eq!(told["clients"][1]["secrets"][0]["changes"], json!([{"field": "expires", "old": "2100-01-01T00:00:00Z", "new": "2101-01-01T00:00:00Z"}]));
             assert_eq!(told["not_in_file"], json!([{"client_id": other["client_id"], "name": "Somebody else"}]));
         }
         assert!(program.json(&["client", "show", "legacy.app"])["disabled_at"].is_string());
@@ -156,7 +158,7 @@ both! {
         for line in [
             "    scopes          password:reset -> password:remind password:reset",
             "    locale          (none) -> fr",
-            "    secret          old changed",
+            "    secret          old changed: expires 2101-01-01T00:00:00Z -> 2100-01-01T00:00:00Z",
             "Nothing was changed: this was a dry run.",
         ] {
             assert!(text.lines().any(|l| l == line), "{line}: {text}");
@@ -200,7 +202,8 @@ both! {
             [[clients.secrets]]\nlabel = 'newer'\nsecret_file = 'legacy.secret'\n\
             [[clients.secrets]]\nlabel = 'by environment'\nsecret_env = 'LEGACY_SECRET'\nexpires = 2000-01-01T00:00:00Z\n";
         let told = applied(&program, rotation, &[]);
-        assert_eq!(told["clients"][0]["secrets"], json!([{"label": "newer", "status": "added"}, {"label": "by environment", "status": "changed"}]));
+        let words: Vec<_> = told["clients"][0]["secrets"].as_array().unwrap().iter().map(|s| json!([s["label"], s["status"]])).collect();
+        assert_eq!(words, [json!(["newer", "added"]), json!(["by environment", "ended"])]);
         service.token(&json!({"client_id": "app", "client_secret": "a newer secret"})).await;
         service.token(&json!({"client_id": "app", "client_secret": "secret"})).await;
         let shown = program.json(&["client", "show", "app"]);
@@ -219,7 +222,7 @@ both! {
             y = 'x_FEzRu9m36HLN_tue659LNpXW6pCyStikYjKIWI5a0'\nx = 'f83OJ3D2xF1Bg8vub9tLe1gHMzV76e8Tus9uPHvRVEU'\nkid = 'a'\ncrv = 'P-256'\nkty = 'EC'";
         assert_eq!(statuses(&applied(&program, inline, &[])), ["unchanged"]);
         let text = said(&program, &inline.replace("kid = 'a'", "kid = 'b'"), &[]);
-        assert!(text.contains("    jwks            1 key: a -> 1 key: b"), "{text}");
+        assert!(text.contains(&format!("    jwks            1 key: a ({THUMBPRINT}) -> 1 key: b ({THUMBPRINT})")), "{text}");
         // Who goes back to a secret gets one.
         let back = applied(&program, "[[clients]]\nname = 'Signs'\nscopes = 'password:reset'", &[]);
         assert!(back["clients"][0]["client_secret"].as_str().unwrap().starts_with("uf_cs_"));

@@ -184,7 +184,11 @@ both! {
         assert!(matches!(end(&app, &client, SecretRef::Label("laptop".parse().unwrap())).await, Err(ClientError::NoSuchSecret)));
         let neighbour = app.client(APP).await;
         assert!(matches!(end(&app, &neighbour, SecretRef::Id(other.id)).await, Err(ClientError::NoSuchSecret)));
-        rotate(&app, &client, Rotation { label: label("server"), ..TimeDelta::days(9).into() }).await;
+        // A label means one secret, however an older database came by two.
+        let now = app.clock.now();
+        let double = NewSecret { id: entropy::id(now), label: label("server"), digest: HashedToken::of("another"), created_at: now, not_before: None, expires_at: None };
+        let id = client.client_id();
+        app.flows.storage.write(move |c| client_secrets::insert(c, &id, &double)).await.unwrap();
         assert!(matches!(end(&app, &client, SecretRef::Label("server".parse().unwrap())).await, Err(ClientError::AmbiguousLabel)));
     }
 

@@ -24,6 +24,7 @@ mod cli_manual;
 mod cli_server;
 mod client_apply;
 mod client_changes;
+mod client_diff;
 mod client_secrets;
 mod clients;
 mod config;

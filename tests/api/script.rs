@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 
 use crate::both;
-use crate::helpers::{Backend, Database, Program};
+use crate::helpers::{APP, Backend, Database, Program};
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/register-client");
 const RESET_URL: &str = "https://quotes.example/reset?token={token}";
@@ -64,8 +64,18 @@ both! {
         let program = Program::new(&[("UNFORGET_DATABASE_URL", &database.url())]);
         let file = program.folder.path().join("quotes.env");
 
-        assert_eq!(register(&program, "http://quotes.example/{token}").status.code(), Some(1));
-        assert!(!file.exists());
+        for (reset_url, scope) in [("http://quotes.example/{token}", APP), (RESET_URL, "password:everything")] {
+            let wrong = script(&program, &["Teen Quotes", reset_url, "quotes.env"], &[("SCOPE", scope)]);
+            assert_eq!(wrong.status.code(), Some(2), "{wrong:?}");
+        }
+        // A program that is another one has registered nothing, or has not told what.
+        for answer in ["true", "echo {}"] {
+            let other = script(&program, &["Teen Quotes", RESET_URL, "quotes.env"], &[("UNFORGET", answer)]);
+            let said = String::from_utf8(other.stderr).unwrap();
+            assert_eq!(other.status.code(), Some(1), "{said}");
+            assert!(said.contains("has not answered with a client_id") && other.stdout.is_empty(), "{said}");
+        }
+        assert_eq!(std::fs::read_dir(program.folder.path()).unwrap().filter(|f| f.as_ref().unwrap().file_name() != "data").count(), 0);
 
         std::fs::write(&file, "mine").unwrap();
         assert_eq!(register(&program, RESET_URL).status.code(), Some(1));
@@ -105,8 +115,15 @@ both! {
         for broken in ["/no/such/program", "false"] {
             assert_eq!(script(&program, &["Name", "", "b.env"], &[("UNFORGET", broken)]).status.code(), Some(1));
         }
+        // A name that looks like an option is a name.
+        let output = script(&program, &["Dash", "", "-dash.env"], &[]);
+        assert!(output.status.success(), "{output:?}");
+        let dash = std::fs::read_to_string(program.folder.path().join("-dash.env")).unwrap();
+        assert!(dash.contains("OAUTH_CLIENT_SECRET=uf_cs_"));
+        assert_eq!(script(&program, &["Dash", "", "-dash.env"], &[]).status.code(), Some(1));
         let mut files: Vec<_> = std::fs::read_dir(program.folder.path()).unwrap().map(|file| file.unwrap().file_name()).collect();
         files.retain(|name| name != "data");
-        assert_eq!(files, ["a file.env"]);
+        files.sort();
+        assert_eq!(files, ["-dash.env", "a file.env"]);
     }
 }

@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use clap::Args;
 
 use super::secret::{self, Source};
-use super::{CliError, Output, show, values};
+use super::{CliError, Output, show, unprinted, values};
 use crate::domain::client::ClientName;
 use crate::domain::client_secret::SecretLabel;
 use crate::domain::{AuthMethod, ClientId, JwkSet, Locale, ResetUrl, Scopes};
@@ -18,7 +18,7 @@ pub(in crate::cli) struct AddArguments {
     /// What people call it; mails name it too
     name: ClientName,
     /// What its tokens may carry: space-separated, may be repeated
-    #[arg(long = "scope", required = true, value_name = "SCOPES")]
+    #[arg(long = "scope", required = true, value_name = "SCOPES", value_parser = values::Several)]
     scopes: Vec<Scopes>,
     /// Where its reset links lead: an https URL with {token}, optionally {email} and {locale}
     #[arg(long, value_name = "URL")]
@@ -29,8 +29,8 @@ pub(in crate::cli) struct AddArguments {
     /// How long its tokens live [default: the configured token.lifetime]
     #[arg(long, value_name = "DURATION", value_parser = values::lifetime)]
     token_lifetime: Option<TimeDelta>,
-    /// How it authenticates: client_secret_basic, client_secret_post or private_key_jwt
-    #[arg(long, value_name = "METHOD", default_value = AuthMethod::default().name())]
+    /// How it authenticates
+    #[arg(long, value_name = "METHOD", default_value = AuthMethod::default().name(), value_parser = values::auth_methods())]
     auth_method: AuthMethod,
     /// Its public keys: a JWK Set in a file, or - for standard input
     #[arg(long, value_name = "FILE")]
@@ -122,7 +122,9 @@ pub(super) async fn execute(
             client.scopes
         )
     };
-    Ok(output.data(&shown, text)?)
+    let printed = output.data(&shown, text);
+    let ids: Vec<_> = made.iter().map(|_| &client.id).collect();
+    printed.map_err(|error| unprinted(error, &ids))
 }
 
 /// Reads public keys from a file, or from standard input.

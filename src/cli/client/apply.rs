@@ -5,11 +5,14 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::{CliError, Output, manifest};
+use super::{CliError, Output, manifest, unprinted};
 use crate::domain::{Client, JwkSet};
 use crate::flows::clients::Difference;
-use crate::flows::clients::apply::{Applied, AppliedClient, Outcome};
+use crate::flows::clients::apply::{Applied, AppliedClient, AppliedSecret, Outcome};
 use crate::flows::{By, Flows};
+
+/// How many apps that are not in the file are named to people.
+const NAMED: usize = 20;
 
 #[derive(Args)]
 pub(in crate::cli) struct ApplyArguments {
@@ -29,7 +32,10 @@ pub(super) async fn execute(
     let applied = flows.apply_clients(By::Operator, stated, arguments.dry_run);
     let applied = applied.await.map_err(CliError::refused)?;
     let value = value(&applied, arguments.dry_run);
-    Ok(output.data(&value, || text(&applied, arguments.dry_run))?)
+    let printed = output.data(&value, || text(&applied, arguments.dry_run));
+    let made = applied.clients.iter().filter(|c| c.secret.is_some());
+    let made: Vec<_> = made.filter_map(|client| client.id.as_ref()).collect();
+    printed.map_err(|error| unprinted(error, &made))
 }
 
 fn word(outcome: Outcome) -> &'static str {
@@ -37,6 +43,8 @@ fn word(outcome: Outcome) -> &'static str {
         Outcome::Added => "added",
         Outcome::Changed => "changed",
         Outcome::Unchanged => "unchanged",
+        Outcome::Ended => "ended",
+        Outcome::Expired => "expired",
     }
 }
 
@@ -59,15 +67,20 @@ fn value(applied: &Applied, dry_run: bool) -> Value {
 
 fn client_value(client: &AppliedClient) -> Value {
     let change = |d: &Difference| json!({"field": d.field, "old": d.old, "new": d.new});
-    let secrets = client.secrets.iter();
-    let secrets =
-        secrets.map(|(label, outcome)| json!({"label": label.as_str(), "status": word(*outcome)}));
+    let secret = |secret: &AppliedSecret| {
+        json!({
+            "label": secret.label,
+            "id": secret.id,
+            "status": word(secret.outcome),
+            "changes": secret.differences.iter().map(change).collect::<Value>(),
+        })
+    };
     json!({
         "client_id": client.id.as_ref().map(|id| id.as_str()),
         "name": client.name.as_str(),
         "status": word(client.outcome),
         "changes": client.differences.iter().map(change).collect::<Value>(),
-        "secrets": secrets.collect::<Value>(),
+        "secrets": client.secrets.iter().map(secret).collect::<Value>(),
         "client_secret": client.secret.as_ref().map(|secret| secret.expose()),
     })
 }
@@ -75,10 +88,13 @@ fn client_value(client: &AppliedClient) -> Value {
 fn text(applied: &Applied, dry_run: bool) -> String {
     let mut lines: Vec<String> = applied.clients.iter().flat_map(client_lines).collect();
     if !applied.others.is_empty() {
-        let others = applied.others.iter();
-        let names: Vec<_> = others
+        let others = applied.others.iter().take(NAMED);
+        let mut names: Vec<_> = others
             .map(|c| format!("{} ({})", c.name.as_str(), c.id))
             .collect();
+        if applied.others.len() > NAMED {
+            names.push(format!("and {} others", applied.others.len() - NAMED));
+        }
         lines.push(format!(
             "Not in the file and left alone: {}",
             names.join(", ")
@@ -105,12 +121,9 @@ fn client_lines(client: &AppliedClient) -> Vec<String> {
         );
         detail(difference.field, format!("{old} -> {new}"));
     }
-    let touched = client
-        .secrets
-        .iter()
-        .filter(|(_, outcome)| *outcome != Outcome::Unchanged);
-    for (label, outcome) in touched {
-        detail("secret", format!("{} {}", label.as_str(), word(*outcome)));
+    let touched = client.secrets.iter();
+    for secret in touched.filter(|secret| secret.outcome != Outcome::Unchanged) {
+        detail("secret", secret_text(secret));
     }
     match &client.secret {
         Some(secret) => detail(
@@ -121,6 +134,25 @@ fn client_lines(client: &AppliedClient) -> Vec<String> {
         None => {}
     }
     lines
+}
+
+fn secret_text(secret: &AppliedSecret) -> String {
+    let id = secret.id.map(|id| id.to_string());
+    let name = secret.label.clone().or(id).unwrap_or_default();
+    let what = match secret.outcome {
+        Outcome::Ended => "ends now",
+        Outcome::Expired => "has expired, and is left out",
+        outcome => word(outcome),
+    };
+    let change = |d: &Difference| {
+        let (old, new) = (plain(d, &d.old), plain(d, &d.new));
+        format!("{} {old} -> {new}", d.field)
+    };
+    let changes: Vec<_> = secret.differences.iter().map(change).collect();
+    match changes.is_empty() {
+        true => format!("{name} {what}"),
+        false => format!("{name} {what}: {}", changes.join(", ")),
+    }
 }
 
 /// A value of a field, for people.

@@ -19,13 +19,19 @@ const NO_PLAIN: &str = "a plain secret has no place in this file: state secret_f
 /// Reads a file of apps, or standard input (`-`).
 pub(super) fn read(path: &Path) -> Result<Vec<StatedClient>, CliError> {
     let text = document(path)?;
+    let text = text.trim_start_matches('\u{feff}'); // some editors begin with it
     let refused = |reason: String| CliError::refused(format!("{}: {reason}", path.display()));
-    let value = match is_json(path, &text) {
-        true => serde_json::from_str::<Strict>(&text)
+    let value = match is_json(path, text) {
+        true => serde_json::from_str::<Strict>(text)
             .map(|Strict(value)| value)
             .map_err(|error| refused(format!("not JSON that can be read: {error}")))?,
-        false => from_toml(&text).map_err(refused)?,
+        false => from_toml(text).map_err(refused)?,
     };
+    if !value.is_object() {
+        return Err(refused(
+            r#"must be an object with a list "clients""#.to_owned(),
+        ));
+    }
     let mut top = Fields::new(path.display().to_string(), value)?;
     let clients = top.list("clients")?;
     let clients = top.required("clients", clients)?;
@@ -45,7 +51,12 @@ fn is_json(path: &Path, text: &str) -> bool {
     match path.extension().and_then(|end| end.to_str()) {
         Some("json") => true,
         Some("toml") => false,
-        _ => text.trim_start().starts_with('{'),
+        _ => {
+            let text = text.trim_start();
+            // TOML begins a table with [; what follows tells it from a list.
+            let list = text.strip_prefix('[').map(str::trim_start);
+            text.starts_with('{') || list.is_some_and(|rest| rest.starts_with(['{', ']']))
+        }
     }
 }
 

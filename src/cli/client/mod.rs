@@ -91,6 +91,22 @@ fn report(known: bool, id: &str, done: &str, output: &Output) -> Result<(), CliE
     })?)
 }
 
+/// Output has failed. Secrets that were made are shown once: whoever has not got them must hear of it, even if nobody reads what
+/// we print.
+fn unprinted(error: std::io::Error, made: &[&ClientId]) -> CliError {
+    let ids: Vec<_> = made.iter().map(|id| id.as_str()).collect();
+    match ids.as_slice() {
+        [] => error.into(),
+        [id] => CliError::refused(format!(
+            "{id} has a new secret, which could not be printed ({error}); for another one: unforget client rotate {id}"
+        )),
+        _ => CliError::refused(format!(
+            "these have new secrets, which could not be printed ({error}); for others: unforget client rotate ID; {}",
+            ids.join(" ")
+        )),
+    }
+}
+
 fn unknown(id: &str) -> CliError {
     CliError::refused(format!("there is no client {id}"))
 }

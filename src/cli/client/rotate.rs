@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::show::time;
 use super::values::{self, When};
-use super::{CliError, Output, unknown};
+use super::{CliError, Output, unknown, unprinted};
 use crate::domain::ClientId;
 use crate::domain::client_secret::SecretLabel;
 use crate::flows::clients::{Rotation, SecretRef};
@@ -73,7 +73,8 @@ pub(super) async fn execute(
             rotated.secret.expose()
         )
     };
-    Ok(output.data(&value, text)?)
+    let printed = output.data(&value, text);
+    printed.map_err(|error| unprinted(error, &[&ClientId::new(id)]))
 }
 
 async fn end(id: &str, secret: &str, flows: &Flows, output: &Output) -> Result<(), CliError> {

@@ -1,5 +1,6 @@
 //! How apps and their secrets are shown.
 
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::SecondsFormat;
 use serde_json::{Value, json};
 
@@ -118,23 +119,23 @@ fn show(client: &Client, secrets: &[SecretInfo], now: Instant) -> String {
     table(&rows)
 }
 
-/// How many keys there are, and what they are called.
+/// How many keys there are, what they are called, and which ones they are (RFC 7638): a name may stay while the key is another.
 pub(super) fn keys(jwks: &JwkSet) -> String {
-    let set: Value = serde_json::from_str(jwks.as_str()).unwrap_or_default();
-    let keys = set["keys"].as_array().map(Vec::as_slice);
-    let keys = keys.unwrap_or_default();
     // A client that registered itself chose the names: nothing of theirs may steer a terminal.
     let plain = |name: &&str| name.bytes().all(|b| b.is_ascii_graphic());
-    let names = keys.iter().filter_map(|key| key["kid"].as_str());
-    let names: Vec<_> = names.filter(plain).collect();
-    let count = match keys.len() {
+    let names = jwks.keys().into_iter().map(|key| {
+        let thumbprint = URL_SAFE_NO_PAD.encode(key.key.thumbprint());
+        match key.kid.as_deref().filter(plain) {
+            Some(name) => format!("{name} ({thumbprint})"),
+            None => thumbprint,
+        }
+    });
+    let names: Vec<_> = names.collect();
+    let count = match names.len() {
         1 => "1 key".to_owned(),
         many => format!("{many} keys"),
     };
-    match names.is_empty() {
-        true => count,
-        false => format!("{count}: {}", names.join(" ")),
-    }
+    format!("{count}: {}", names.join(", "))
 }
 
 fn describe(secret: &SecretInfo, now: Instant) -> String {

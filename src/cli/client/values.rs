@@ -1,8 +1,41 @@
-//! Times and durations, as people write them in options and files.
+//! What options and files state, as people write it: times and durations, and names that shells complete.
+
+use std::ffi::OsStr;
 
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};
+use clap::builder::{PossibleValue, PossibleValuesParser, StringValueParser, TypedValueParser};
 
-use crate::domain::Instant;
+use crate::domain::{AuthMethod, Instant, Scope, Scopes};
+
+/// Scopes in one text, and the names of all there are.
+#[derive(Clone)]
+pub(super) struct Several;
+
+impl TypedValueParser for Several {
+    type Value = Scopes;
+
+    fn parse_ref(
+        &self,
+        command: &clap::Command,
+        argument: Option<&clap::Arg>,
+        value: &OsStr,
+    ) -> Result<Scopes, clap::Error> {
+        let text = StringValueParser::new().try_map(|text| text.parse::<Scopes>());
+        text.parse_ref(command, argument, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        let all = Scope::ALL.iter();
+        let values = all.map(|scope| PossibleValue::new(scope.name()).help(scope.about()));
+        Some(Box::new(values))
+    }
+}
+
+/// The names of the ways to authenticate.
+pub(super) fn auth_methods() -> impl TypedValueParser<Value = AuthMethod> {
+    PossibleValuesParser::new(AuthMethod::ALL.map(AuthMethod::name))
+        .try_map(|name| name.parse::<AuthMethod>())
+}
 
 /// A time to come, or a distance to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use crate::domain::{AuthMethod, ClientId, ClientSecret, Instant, PlainToken};
 use crate::entropy;
 use crate::flows::{By, Flows};
 use crate::storage::client_secrets::{self, NewSecret};
-use crate::storage::{audit, clients};
+use crate::storage::{StorageError, audit, clients};
 
 /// How a client changes over to a new secret.
 #[derive(Debug, Clone)]
@@ -31,6 +31,22 @@ impl From<TimeDelta> for Rotation {
             not_before: None,
         }
     }
+}
+
+/// Why a client gets no further secret.
+#[derive(Debug, thiserror::Error)]
+pub enum RotateError {
+    /// Nobody could point at one of the two by its label.
+    #[error(
+        "another secret of the client has this label and has not ended: choose a new one, or end that one first"
+    )]
+    LabelTaken,
+    /// Something that is true of the client.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// No database.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
 }
 
 /// A new secret, in clear here and nowhere else.
@@ -63,7 +79,7 @@ impl Flows {
         by: By,
         id: ClientId,
         rotation: impl Into<Rotation>,
-    ) -> Result<Option<Rotated>, ClientError> {
+    ) -> Result<Option<Rotated>, RotateError> {
         let now = self.clock.now();
         let rotation = rotation.into();
         let not_before = rotation.not_before.filter(|start| *start > now);
@@ -81,10 +97,17 @@ impl Flows {
         let known = self.storage.write(move |c| {
             clients::lock(c)?;
             let Some(client) = clients::find(c, &id)? else {
-                return Ok::<_, ClientError>(false);
+                return Ok::<_, RotateError>(false);
             };
             if client.auth_method == AuthMethod::PrivateKeyJwt {
-                return Err(ClientError::HasKeys);
+                return Err(ClientError::HasKeys.into());
+            }
+            if let Some(label) = &new.label
+                && client_secrets::list(c, &id)?
+                    .iter()
+                    .any(|(info, _)| is_called(info, label, now))
+            {
+                return Err(RotateError::LabelTaken);
             }
             client_secrets::end_all(c, &id, old_until)?;
             client_secrets::insert(c, &id, &new)?;
@@ -126,6 +149,11 @@ impl Flows {
     }
 }
 
+/// A label means one secret, until that has ended.
+pub(super) fn is_called(secret: &SecretInfo, label: &SecretLabel, now: Instant) -> bool {
+    secret.label.as_deref() == Some(label.as_str()) && secret.state(now) != SecretState::Ended
+}
+
 fn find(
     secrets: impl Iterator<Item = SecretInfo>,
     which: &SecretRef,
@@ -133,10 +161,7 @@ fn find(
 ) -> Result<SecretInfo, ClientError> {
     let is_meant = |secret: &SecretInfo| match which {
         SecretRef::Id(id) => secret.id == *id,
-        SecretRef::Label(label) => {
-            secret.label.as_deref() == Some(label.as_str())
-                && secret.state(now) != SecretState::Ended
-        }
+        SecretRef::Label(label) => is_called(secret, label, now),
     };
     let mut meant = secrets.filter(is_meant);
     let first = meant.next().ok_or(ClientError::NoSuchSecret)?;

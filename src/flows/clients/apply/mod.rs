@@ -5,6 +5,7 @@ mod plan;
 mod secrets;
 
 use chrono::TimeDelta;
+use uuid::Uuid;
 
 use super::change::{self, Difference};
 use super::{ClientError, check};
@@ -96,6 +97,23 @@ pub enum Outcome {
     Changed,
     /// It was just so.
     Unchanged,
+    /// It worked, or would have, and does not any more: a secret.
+    Ended,
+    /// It had ended before it came, and is left out: a secret.
+    Expired,
+}
+
+/// What became of one secret.
+#[derive(Debug)]
+pub struct AppliedSecret {
+    /// What people call it, now.
+    pub label: Option<String>,
+    /// Its id, if it was there before.
+    pub id: Option<Uuid>,
+    /// What became of it.
+    pub outcome: Outcome,
+    /// What differs, of a secret that was there.
+    pub differences: Vec<Difference>,
 }
 
 /// What became of one client of a file.
@@ -109,8 +127,8 @@ pub struct AppliedClient {
     pub outcome: Outcome,
     /// What differs, of a client that was there.
     pub differences: Vec<Difference>,
-    /// Its stated secrets, by label.
-    pub secrets: Vec<(SecretLabel, Outcome)>,
+    /// Its stated secrets, and after them those that end although nothing is stated about them.
+    pub secrets: Vec<AppliedSecret>,
     /// Whether a secret is made for it.
     pub makes_secret: bool,
     /// The secret that was made, in clear here and nowhere else; none when nothing is changed.
@@ -138,7 +156,10 @@ impl Flows {
         if dry_run {
             let planned = self.storage.read(move |c| plan::plan(c, &stated, &by, now));
             let (plans, others) = planned.await?;
-            let clients = plans.into_iter().map(Plan::not_applied).collect();
+            let clients = plans
+                .into_iter()
+                .map(|plan| plan.not_applied(now))
+                .collect();
             return Ok(Applied { clients, others });
         }
         let applied = self.storage.write(move |c| {
@@ -198,8 +219,8 @@ fn execute(
     for (_, step) in &plan.secrets {
         match step {
             SecretStep::Add(secret) => client_secrets::insert(c, id, secret)?,
-            SecretStep::Change(secret) => client_secrets::update(c, secret)?,
-            SecretStep::Leave => continue,
+            SecretStep::Change { new, .. } => client_secrets::update(c, new)?,
+            SecretStep::Leave(_) | SecretStep::LeaveOut => continue,
         }
         touched = true;
     }
@@ -213,5 +234,5 @@ fn execute(
     for act in acts {
         audit::record(c, &by.did(act, now).to_client(id))?;
     }
-    Ok(plan.applied())
+    Ok(plan.applied(now))
 }

@@ -2,10 +2,11 @@
 
 use std::collections::HashSet;
 
-use super::secrets::{SecretStep, Stored, secret_step};
+use super::secrets::{self, SecretStep, Stored, secret_step};
 use super::{
-    AppliedClient, ApplyError, AuthMethod, By, Client, ClientError, ClientId, ClientSecret,
-    Difference, Instant, Outcome, PlainToken, SecretLabel, StatedClient, change, check, entropy,
+    AppliedClient, AppliedSecret, ApplyError, AuthMethod, By, Client, ClientError, ClientId,
+    ClientSecret, Difference, Instant, Outcome, PlainToken, SecretLabel, StatedClient, change,
+    check, entropy,
 };
 use crate::storage::{AnyConnection, client_secrets, clients};
 
@@ -17,6 +18,8 @@ pub(super) struct Plan {
     has_id: bool,
     differences: Vec<Difference>,
     pub(super) secrets: Vec<(SecretLabel, SecretStep)>,
+    /// Those that end with the way of authenticating that they are for.
+    ended: Vec<AppliedSecret>,
     /// A secret that is made here, since the client would have none.
     pub(super) made: Option<PlainToken<ClientSecret>>,
 }
@@ -101,7 +104,13 @@ fn plan_one(
         None => true,
         Some(old) => old.auth_method == AuthMethod::PrivateKeyJwt,
     };
-    let makes_one = !has_keys && had_none && stated.secrets.is_empty();
+    // What has expired is stated, and lets nobody in.
+    let gets_one = secrets.iter().any(|(_, step)| step.lets_in(now));
+    let makes_one = !has_keys && had_none && !gets_one;
+    let ended = match has_keys && !had_none {
+        true => secrets::all_ended(stored, now),
+        false => Vec::new(),
+    };
     let mut differences = Vec::new();
     if let Some(old) = &old {
         differences = change::differences(old, &new);
@@ -118,6 +127,7 @@ fn plan_one(
         has_id: stated.id.is_some() || old.is_some(),
         differences,
         secrets,
+        ended,
         made: makes_one.then(|| PlainToken::from_random(entropy::bytes())),
         old,
         new,
@@ -170,17 +180,15 @@ impl Plan {
     }
 
     /// What to tell once it is done.
-    pub(super) fn applied(self) -> AppliedClient {
-        let outcome = |step: &SecretStep| match step {
-            SecretStep::Add(_) => Outcome::Added,
-            SecretStep::Change(_) => Outcome::Changed,
-            SecretStep::Leave => Outcome::Unchanged,
-        };
-        let secrets = self.secrets.into_iter();
-        let secrets: Vec<_> = secrets
-            .map(|(label, step)| (label, outcome(&step)))
-            .collect();
-        let touched = self.made.is_some() || secrets.iter().any(|(_, o)| *o != Outcome::Unchanged);
+    pub(super) fn applied(self, now: Instant) -> AppliedClient {
+        let stated = self.secrets.into_iter();
+        let stated = stated.map(|(label, step)| step.applied(&label, now));
+        let secrets: Vec<_> = stated.chain(self.ended).collect();
+        let stays = [Outcome::Unchanged, Outcome::Expired];
+        let touched = self.made.is_some()
+            || secrets
+                .iter()
+                .any(|secret| !stays.contains(&secret.outcome));
         AppliedClient {
             outcome: match &self.old {
                 None => Outcome::Added,
@@ -197,9 +205,9 @@ impl Plan {
     }
 
     /// What to tell when it is not done.
-    pub(super) fn not_applied(self) -> AppliedClient {
+    pub(super) fn not_applied(self, now: Instant) -> AppliedClient {
         let has_id = self.has_id;
-        let applied = self.applied();
+        let applied = self.applied(now);
         AppliedClient {
             id: applied.id.filter(|_| has_id),
             secret: None,
