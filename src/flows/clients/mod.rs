@@ -7,7 +7,7 @@ mod secrets;
 
 pub use change::{ClientChange, Difference};
 pub use registration::{Registered, Registrar, Replacement};
-pub use secrets::{Rotated, Rotation, SecretRef};
+pub use secrets::{RotateError, Rotated, Rotation, SecretRef};
 
 use chrono::TimeDelta;
 
