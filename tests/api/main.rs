@@ -63,6 +63,7 @@ mod mail_tls;
 mod mail_words;
 mod metadata;
 mod openapi;
+mod openapi_oauth;
 mod operation;
 mod operation_crash;
 mod operation_logs;
