@@ -6,6 +6,7 @@ mod accounts;
 mod address;
 mod admin_set;
 mod assertion;
+mod assertion_log;
 mod assertion_refused;
 mod assertion_replay;
 mod audit;

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use super::secrets::{SecretStep, Stored, secret_step};
 use super::{
-    AppliedClient, ApplyError, AuthMethod, By, Client, ClientError, ClientId, ClientSecret,
-    Difference, Instant, Outcome, PlainToken, SecretLabel, StatedClient, change, check, entropy,
+    AppliedClient, ApplyError, By, Client, ClientError, ClientId, ClientSecret, Difference,
+    Instant, Outcome, PlainToken, SecretLabel, StatedClient, change, check, entropy,
 };
 use crate::storage::{AnyConnection, client_secrets, clients};
 
@@ -87,7 +87,7 @@ fn plan_one(
     let refused = |error| ApplyError::Client(stated.name.as_str().to_owned(), error);
     let new = client(old.as_ref(), stated, by, now);
     check(&new).map_err(refused)?;
-    let has_keys = new.auth_method == AuthMethod::PrivateKeyJwt;
+    let has_keys = new.signs();
     if has_keys && !stated.secrets.is_empty() {
         return Err(refused(ClientError::HasKeys));
     }
@@ -99,7 +99,7 @@ fn plan_one(
     }
     let had_none = match &old {
         None => true,
-        Some(old) => old.auth_method == AuthMethod::PrivateKeyJwt,
+        Some(old) => old.signs(),
     };
     let makes_one = !has_keys && had_none && stated.secrets.is_empty();
     let mut differences = Vec::new();

@@ -114,7 +114,7 @@ pub(super) fn token() -> Call {
                 TokenError::InvalidProof,
                 TokenError::NonceNeeded,
                 TokenError::InvalidClient,
-                TokenError::InvalidAssertion,
+                TokenError::InvalidAssertion("key"),
             ]
             .map(OauthError::from),
         )
@@ -130,7 +130,7 @@ fn of_a_client(call: Call) -> Call {
             [
                 TokenError::InvalidRequest("a parameter is repeated"),
                 TokenError::InvalidClient,
-                TokenError::InvalidAssertion,
+                TokenError::InvalidAssertion("key"),
             ]
             .map(OauthError::from),
         )
