@@ -1,5 +1,7 @@
 //! OAuth2 clients: the third-party apps (RFC 6749 section 2, confidential clients).
 
+use std::ops::RangeInclusive;
+
 use chrono::TimeDelta;
 
 use super::{HashedToken, Instant, JwkSet, Locale, RegistrationToken, ResetUrl, Scopes, token};
@@ -133,7 +135,15 @@ impl Client {
             registered_by: None,
         }
     }
+
+    /// Whether it signs instead of stating a secret.
+    pub fn signs(&self) -> bool {
+        self.auth_method.signs()
+    }
 }
+
+/// How long tokens of one client may live.
+pub const TOKEN_LIFETIMES: RangeInclusive<TimeDelta> = TimeDelta::seconds(1)..=TimeDelta::days(30);
 
 /// How a client authenticates at the token endpoint, by the names of RFC 7591 section 2. The two with a secret may stand for each
 /// other: which of them an app's library uses is its own choice (bar O06).
@@ -168,6 +178,11 @@ impl AuthMethod {
             AuthMethod::ClientSecretPost => "client_secret_post",
             AuthMethod::PrivateKeyJwt => "private_key_jwt",
         }
+    }
+
+    /// Whether a client signs, and so has keys and no secret.
+    pub fn signs(self) -> bool {
+        self == AuthMethod::PrivateKeyJwt
     }
 }
 

@@ -16,7 +16,7 @@ use tracing::Instrument;
 use super::auth::Identified;
 use super::contracts::Voice;
 use super::error::ApiError;
-use super::oauth::Code;
+use super::oauth::Logged;
 use super::origin::Named;
 use super::{headers, limits, origin};
 use crate::app::App;
@@ -44,10 +44,10 @@ pub async fn edge<B: MessageBody + 'static>(
         .instrument(span.clone())
         .await;
     let elapsed = started.elapsed();
-    let mut refusal = None;
+    let (mut refusal, mut why) = (None, None);
     let answered = match answered {
         Ok(Ok(response)) => {
-            refusal = said(&response);
+            (refusal, why) = said(&response);
             Ok(translate(response.map_into_boxed_body(), &voice))
         }
         Ok(Err(error)) => Err(error),
@@ -78,7 +78,7 @@ pub async fn edge<B: MessageBody + 'static>(
                 let named = known.get::<Named>().map(|Named(client)| client);
                 let client = by_token.or(named).map(ClientId::as_str);
                 let address = known.get::<Origin>().and_then(|o| o.address.as_deref());
-                tracing::info!(%method, route, status, refusal, elapsed_us, client, address, "answered");
+                tracing::info!(%method, route, status, refusal, why, elapsed_us, client, address, "answered");
             }
             Ok(response)
         }
@@ -89,11 +89,13 @@ pub async fn edge<B: MessageBody + 'static>(
     }
 }
 
-/// The word with which an answer refuses; none when it does not.
-fn said<B>(response: &ServiceResponse<B>) -> Option<&'static str> {
+/// The word with which an answer refuses, none when it does not; and what only the log is told.
+fn said<B>(response: &ServiceResponse<B>) -> (Option<&'static str>, Option<&'static str>) {
     let extensions = response.response().extensions();
     let native = extensions.get::<ApiError>().map(|error| error.words().0);
-    native.or_else(|| extensions.get::<Code>().map(|Code(code)| *code))
+    let oauth = extensions.get::<Logged>();
+    let code = native.or_else(|| oauth.map(|logged| logged.code));
+    (code, oauth.and_then(|logged| logged.why))
 }
 
 /// Errors were written without knowing the request: writes them again in the words of the contract that was called and in

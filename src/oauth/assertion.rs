@@ -1,14 +1,14 @@
 //! A client that signs instead of stating a secret: `private_key_jwt` (RFC 7521 section 4.2, RFC 7523 section 3, bar X06).
 //!
 //! What costs nothing is checked first, the signature then, and only what is good is used up: a forged assertion must not burn the
-//! id of a real one. Every refusal is the same to the caller (bar X07).
+//! id of a real one. Every refusal is the same to the caller (bar X07); the word beside it is for the log.
 
 use chrono::TimeDelta;
 
 use super::TokenError;
 use super::jose::{Signed, digest};
 use crate::domain::jwk::{Jwk, PublicKey, SigningAlgorithm};
-use crate::domain::{AuthMethod, Client, ClientId, Instant};
+use crate::domain::{Client, ClientId, Instant};
 use crate::storage::{AnyConnection, Storage, clients, jtis};
 
 /// What `client_assertion_type` must say (RFC 7523 section 2.2).
@@ -53,30 +53,30 @@ pub(super) async fn verify(
     now: Instant,
 ) -> Result<Proven, TokenError> {
     let refused = TokenError::InvalidAssertion;
-    let Some(signed) = Signed::read(&assertion.text).filter(|signed| has_fitting_header(signed))
-    else {
-        return Err(refused);
-    };
-    let Some((id, ends)) = judge(&signed, issuer, now) else {
-        return Err(refused);
-    };
-    let stated = assertion.client_id.as_deref();
-    let Some(subject) = signed
-        .text("sub")
-        .filter(|s| stated.is_none_or(|id| id == *s))
-    else {
-        return Err(refused);
-    };
+    let signed = Signed::read(&assertion.text).ok_or(refused("form"))?;
+    if !has_fitting_header(&signed) {
+        return Err(refused("header"));
+    }
+    let (id, ends) = judge(&signed, issuer, now).map_err(refused)?;
+    let subject = signed.text("sub").ok_or(refused("sub"))?;
+    if assertion
+        .client_id
+        .as_deref()
+        .is_some_and(|id| id != subject)
+    {
+        return Err(refused("client_id"));
+    }
     let subject = ClientId::new(subject);
     let found = storage.read(move |c| clients::find(c, &subject)).await?;
-    let client = found.filter(signs);
+    let client = found.filter(may_sign);
     let keys = candidates(client.as_ref(), &signed);
     // Nobody's keys take as long as somebody's.
     let unknown = keys.is_empty() && signed.is_signed_by(&decoy(signed.algorithm));
     let proven = keys.iter().any(|jwk| signed.is_signed_by(&jwk.key)) && !unknown;
     match client {
         Some(client) if proven => Ok(Proven { client, id, ends }),
-        _ => Err(refused),
+        Some(_) => Err(refused("key")),
+        None => Err(refused("client")),
     }
 }
 
@@ -84,17 +84,17 @@ impl Proven {
     /// Uses the assertion up, which works once, and gives the client back as it is by now: still with the same keys.
     pub(super) fn redeem(self, c: &mut AnyConnection) -> Result<Client, TokenError> {
         if !jtis::spend(c, self.id, self.ends + MEMORY)? {
-            return Err(TokenError::InvalidAssertion);
+            return Err(TokenError::InvalidAssertion("replay"));
         }
-        let client = clients::find(c, &self.client.id)?.filter(signs);
+        let client = clients::find(c, &self.client.id)?.filter(may_sign);
         let same = client.filter(|client| client.jwks == self.client.jwks);
-        same.ok_or(TokenError::InvalidAssertion)
+        same.ok_or(TokenError::InvalidAssertion("client"))
     }
 }
 
 /// Whether this client may authenticate so: registered for it, and not switched off.
-fn signs(client: &Client) -> bool {
-    client.disabled_at.is_none() && client.auth_method == AuthMethod::PrivateKeyJwt
+fn may_sign(client: &Client) -> bool {
+    client.disabled_at.is_none() && client.signs()
 }
 
 /// By `typ`, if there is one, it must not be a message for something else (RFC 8725 section 3.11). Which key signed is not the
@@ -109,27 +109,37 @@ fn has_fitting_header(signed: &Signed<'_>) -> bool {
     named && typed
 }
 
-/// The claims, but for whose they are: the digest under which the id is remembered, and when the assertion ends.
-fn judge(signed: &Signed<'_>, issuer: &str, now: Instant) -> Option<([u8; 32], Instant)> {
-    let subject = signed.text("sub")?;
+/// The claims, but for whose they are: the digest under which the id is remembered, and when the assertion ends. Or the claim that is
+/// wrong.
+fn judge(
+    signed: &Signed<'_>,
+    issuer: &str,
+    now: Instant,
+) -> Result<([u8; 32], Instant), &'static str> {
+    let subject = signed.text("sub").ok_or("sub")?;
+    if signed.text("iss") != Some(subject) {
+        return Err("iss");
+    }
     // The issuer alone and as a text: whoever accepts more can be fed an assertion that was meant for somebody else.
-    let meant = signed.text("iss")? == subject && signed.text("aud")? == issuer;
-    let ends = signed.time("exp")?;
-    let lives = now < ends + LEEWAY && ends <= now + LIFETIME + LEEWAY;
+    if signed.text("aud") != Some(issuer) {
+        return Err("aud");
+    }
+    let lives = |ends: &Instant| now < *ends + LEEWAY && *ends <= now + LIFETIME + LEEWAY;
+    let ends = signed.time("exp").filter(lives).ok_or("exp")?;
     // What is stated must be a time; neither has to be.
-    let time = |claim: &str| match signed.claims.contains_key(claim) {
-        true => signed.time(claim).map(Some),
-        false => Some(None),
-    };
-    let begun = time("nbf")?.is_none_or(|at| at <= now + AHEAD);
-    let made = time("iat")?.is_none_or(|at| at <= now + AHEAD && now <= at + LIFETIME + LEEWAY);
+    let absent = |claim: &str| !signed.claims.contains_key(claim);
+    let begun = |at: Instant| at <= now + AHEAD;
+    if !absent("nbf") && !signed.time("nbf").is_some_and(begun) {
+        return Err("nbf");
+    }
+    let recent = |at: Instant| begun(at) && now <= at + LIFETIME + LEEWAY;
+    if !absent("iat") && !signed.time("iat").is_some_and(recent) {
+        return Err("iat");
+    }
+    let id = signed.id().ok_or("jti")?;
     // An id belongs to its client: two may choose the same.
-    let id = digest(&[
-        b"client assertion",
-        subject.as_bytes(),
-        signed.id()?.as_bytes(),
-    ]);
-    (meant && lives && begun && made).then_some((id, ends))
+    let id = digest(&[b"client assertion", subject.as_bytes(), id.as_bytes()]);
+    Ok((id, ends))
 }
 
 /// The client's own keys that can have made this signature.

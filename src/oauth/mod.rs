@@ -5,6 +5,7 @@ mod authentication;
 mod bound;
 pub mod dpop;
 mod endpoint;
+mod grant;
 pub mod guard;
 pub mod introspect;
 mod issuer;
@@ -62,9 +63,10 @@ pub enum TokenError {
     /// Unknown client, wrong secret, disabled client, or none stated: one answer for all.
     #[error("invalid_client")]
     InvalidClient,
-    /// An assertion that proves nothing, for whatever reason: one answer for all (bar X07).
+    /// An assertion that proves nothing, for whatever reason: one answer for all (bar X07). The word that says which part of it was
+    /// wrong is for the operator's log alone.
     #[error("invalid_client")]
-    InvalidAssertion,
+    InvalidAssertion(&'static str),
     /// Unknown, malformed, or more than the client is registered for.
     #[error("invalid_scope")]
     InvalidScope,

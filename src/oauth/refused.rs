@@ -36,7 +36,7 @@ impl TokenError {
     pub fn refusal(&self) -> Option<&'static str> {
         match self {
             Self::InvalidRequest(_) => Some("invalid_request"),
-            Self::InvalidClient | Self::InvalidAssertion => Some("invalid_client"),
+            Self::InvalidClient | Self::InvalidAssertion(_) => Some("invalid_client"),
             Self::InvalidScope => Some("invalid_scope"),
             Self::UnsupportedGrantType => Some("unsupported_grant_type"),
             Self::InvalidProof => Some("invalid_dpop_proof"),
@@ -49,8 +49,8 @@ impl TokenError {
 /// Passes on how a call ended. A refusal is written first.
 ///
 /// What is claimed is not believed: the client stands in the entry as the one that somebody tried to be, unless what was refused is
-/// only said to who has shown to be it. What was sent is never written, only the id of a client that there is; looking it up costs
-/// the same for all (bar O09).
+/// only said to who has shown to be it. What was sent is never written, only the id of a client that there is; each id that is
+/// claimed is looked up, whether one before it was known or not, so that it costs the same for all (bar O09).
 pub async fn audited<T>(
     storage: &Storage,
     ended: Result<T, TokenError>,
@@ -69,14 +69,16 @@ pub async fn audited<T>(
     let known = matches!(error, TokenError::InvalidScope);
     let mut entry = Entry::new(entropy::id(now), now, act, origin).refused(word);
     let written = storage.write_one(move |c| {
+        let mut found = None;
         for id in &claimed.0 {
-            if clients::find(c, id)?.is_some() {
-                entry = match known {
-                    true => entry.by_client(id),
-                    false => entry.to_client(id),
-                };
-                break;
-            }
+            let exists = clients::find(c, id)?.is_some();
+            found = found.or(exists.then_some(id));
+        }
+        if let Some(id) = found {
+            entry = match known {
+                true => entry.by_client(id),
+                false => entry.to_client(id),
+            };
         }
         audit::record(c, &entry)?;
         Ok::<_, StorageError>(())

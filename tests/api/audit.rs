@@ -2,19 +2,18 @@
 //! came in.
 
 use serde_json::json;
-use unforget::domain::audit::{Act, Entry};
+use unforget::domain::audit::Entry;
 use unforget::flows::By;
-use unforget::flows::import::{Format, ImportOptions};
 use unforget::storage::audit::{Filter, Order, Range, page};
 use uuid::Uuid;
 
-use crate::accounts::{ADMIN, ANN, BOB, FULL_APP, NEW, NOBODY, USERS, WRONG, password_of, path_of};
+use crate::accounts::{ANN, BOB, FULL_APP, NEW, NOBODY, USERS, WRONG};
 use crate::both;
 use crate::contracts::garbage;
-use crate::helpers::{Backend, OLD_PASSWORD, PATIENCE, Reply, TestApp};
+use crate::helpers::{Backend, OLD_PASSWORD, Reply, TestApp};
 use crate::recovery::user_ref;
 
-const EVERYTHING: &str = "password:remind password:reset password:change password:verify sessions:create users:write users:resetPassword";
+pub(crate) const EVERYTHING: &str = "password:remind password:reset password:change password:verify sessions:create users:write users:resetPassword";
 
 impl TestApp {
     /// Every entry, oldest first.
@@ -68,7 +67,7 @@ impl<'a> Watch<'a> {
         new
     }
 
-    fn short(&self, entry: &Entry) -> String {
+    pub(crate) fn short(&self, entry: &Entry) -> String {
         let name = |id: &str| {
             self.names
                 .iter()
@@ -115,7 +114,7 @@ impl<'a> Watch<'a> {
     }
 
     /// What the command line did, or the test in its place.
-    async fn saw_operator(&mut self, expected: &[&str]) {
+    pub(crate) async fn saw_operator(&mut self, expected: &[&str]) {
         let new = self.new_entries().await;
         let shorts: Vec<_> = new.iter().map(|entry| self.short(entry)).collect();
         assert_eq!(shorts, expected);
@@ -126,7 +125,8 @@ impl<'a> Watch<'a> {
     }
 }
 
-async fn watched<'a>(app: &'a TestApp, scopes: &str) -> (Watch<'a>, String, Uuid) {
+/// An app with a token, a user, and what they do from now on.
+pub(crate) async fn watched<'a>(app: &'a TestApp, scopes: &str) -> (Watch<'a>, String, Uuid) {
     let client = app
         .client_with(scopes, |new| {
             new.token_lifetime = Some(chrono::TimeDelta::days(9))
@@ -137,19 +137,6 @@ async fn watched<'a>(app: &'a TestApp, scopes: &str) -> (Watch<'a>, String, Uuid
     watch.name(&client.id, "app");
     watch.name(ann, "ann");
     (watch, token, ann)
-}
-
-/// The link in the first mail after so many that has one: notices of what was done before may come late.
-async fn mailed_since(app: &TestApp, sent: usize) -> String {
-    let deadline = tokio::time::Instant::now() + PATIENCE;
-    loop {
-        let new = app.sink.received().split_off(sent);
-        if let Some(mail) = new.iter().find(|mail| mail.parse().text.contains("token=")) {
-            return mail.parse().token();
-        }
-        assert!(tokio::time::Instant::now() < deadline, "no link");
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-    }
 }
 
 both! {
@@ -246,172 +233,6 @@ both! {
             watch.saw(&app.session(&token, email, WRONG).await, &["session.create throttled by app"]).await;
             watch.saw(&app.change(&token, email, WRONG, NEW).await, &["password.change throttled by app"]).await;
         }
-    }
-
-    async fn what_an_administrator_does_over_http_leaves_its_entries(backend: Backend) {
-        let app = TestApp::start(backend).await;
-        let (mut watch, token, ann) = watched(&app, ADMIN).await;
-        let nobody = Uuid::from_u128(7);
-        for (id, password, entry) in [
-            (ann, "tiny", "password.set wrong_password by app to ann"),
-            (nobody, "tiny", "password.set wrong_password by app"),
-            (nobody, NEW, "password.set wrong_user by app"),
-            (ann, NEW, "password.set done by app to ann"),
-        ] {
-            watch.saw(&app.admin_set(&token, id, password).await, &[entry]).await;
-        }
-        let odd = app.send("PUT", &password_of(ann).replace(&ann.to_string(), "odd"), &token, json!({"password": NEW})).await;
-        watch.saw(&odd, &["password.set wrong_user by app"]).await;
-
-        for (email, password, entry) in [
-            (ANN, NEW, "user.add user_exists by app"),
-            (BOB, "tiny", "user.add wrong_password by app"),
-            (BOB, "a nul \0 inside", "user.add wrong_password by app"),
-        ] {
-            watch.saw(&app.post(USERS, &token, json!({"email": email, "password": password})).await, &[entry]).await;
-        }
-        let bob = app.post(USERS, &token, json!({"email": BOB})).await;
-        let id: Uuid = bob.json()["user"]["id"].as_str().unwrap().parse().unwrap();
-        watch.name(id, "bob");
-        watch.saw(&bob, &["user.add done by app to bob"]).await;
-
-        for (id, change, entries) in [
-            (id, json!({"locale": "fr"}), vec!["user.change done by app to bob"]),
-            (id, json!({}), vec!["user.change done by app to bob"]),
-            (id, json!({"email": ANN}), vec!["user.change user_exists by app to bob"]),
-            (id, json!({"disabled": true}), vec!["user.disable done by app to bob"]),
-            (id, json!({"disabled": false}), vec!["user.enable done by app to bob"]),
-            (id, json!({"disabled": true, "locale": null}), vec!["user.change done by app to bob", "user.disable done by app to bob"]),
-            (id, json!({"disabled": false, "email": ANN}), vec!["user.change user_exists by app to bob"]),
-            (nobody, json!({"locale": "fr"}), vec!["user.change wrong_user by app"]),
-        ] {
-            watch.saw(&app.patch(&token, id, change).await, &entries).await;
-        }
-        watch.saw(&app.send("PATCH", "/v1/users/odd", &token, json!({"disabled": true})).await, &["user.disable wrong_user by app"]).await;
-        watch.saw(&app.bare("DELETE", &path_of(id), &token).await, &["user.delete done by app to bob"]).await;
-        for path in [path_of(id), "/v1/users/odd".to_owned()] {
-            watch.saw(&app.bare("DELETE", &path, &token).await, &["user.delete wrong_user by app"]).await;
-        }
-        // Reading is no act.
-        watch.saw(&app.bare("GET", &path_of(ann), &token).await, &[]).await;
-    }
-
-    async fn the_other_contracts_and_the_page_leave_the_same_entries(backend: Backend) {
-        let app = TestApp::start_with(backend, |settings| {
-            settings.recovery.cooldown = chrono::TimeDelta::zero();
-            settings.recovery.per_hour = 100;
-        })
-        .await;
-        let (mut watch, token, ann) = watched(&app, EVERYTHING).await;
-        let reply = app.post("/auth/reset/password-email", &token, json!({"email": ANN})).await;
-        watch.saw(&reply, &["password.remind done by app"]).await;
-        let link = app.mails(1).await[0].parse().token();
-        watch.saw(&app.bare("GET", &format!("/auth/reset/validate?token={link}"), &token).await, &[]).await;
-        for dead in [garbage().as_str(), "x"] {
-            let reply = app.bare("GET", &format!("/auth/reset/validate?token={dead}"), &token).await;
-            watch.saw(&reply, &["password.check wrong_token by app"]).await;
-            let reply = app.post("/auth/reset/password", &token, json!({"token": dead, "password": NEW})).await;
-            watch.saw(&reply, &["password.reset wrong_token by app"]).await;
-        }
-        watch.saw(&app.post("/auth/reset/validate-password", &token, json!({"password": "tiny"})).await, &[]).await;
-        let reply = app.post("/auth/reset/password", &token, json!({"token": link, "password": NEW})).await;
-        watch.saw(&reply, &["password.reset done by app to ann"]).await;
-
-        let path = format!("/v1/users/{ann}/reset-password");
-        watch.saw(&app.post(&path, &token, json!({"new_password": NEW})).await, &["password.set done by app to ann"]).await;
-        watch.saw(&app.post(&path, &token, json!({"new_password": "tiny"})).await, &["password.set wrong_password by app to ann"]).await;
-
-        let own = app.user_token(&token, ANN, NEW).await;
-        watch.new_entries().await;
-        let swift = |old: &str, new: &str| json!({"oldPassword": old, "newPassword": new, "confirmPassword": new});
-        let path = "/api/v1/users/reset-password";
-        watch.saw(&app.send("PUT", path, &own, swift(WRONG, NEW)).await, &["password.change wrong_credentials by app to ann"]).await;
-        watch.saw(&app.send("PUT", path, &own, swift(NEW, OLD_PASSWORD)).await, &["password.change done by app to ann"]).await;
-
-        let path = "/api/v1/users/password";
-        let sent = app.sink.received().len();
-        let reply = app.post(path, &token, json!({"user": {"email": ANN}})).await;
-        watch.saw(&reply, &["password.remind done by app"]).await;
-        let link = mailed_since(&app, sent).await;
-        let body = |link: &str| json!({"user": {"reset_password_token": link, "password": NEW, "password_confirmation": NEW}});
-        watch.saw(&app.send("PUT", path, &token, body("x")).await, &["password.reset wrong_token by app"]).await;
-        let reply = app.send("PUT", path, &token, body(&link)).await;
-        watch.saw(&reply, &["password.reset done by app to ann", "session.create done by app to ann"]).await;
-
-        // The page: by the client whose mail carried the link; a stranger without one.
-        let sent = app.sink.received().len();
-        app.remind(&token, ANN).await;
-        let link = mailed_since(&app, sent).await;
-        watch.new_entries().await;
-        watch.saw(&app.page_post("/reset/check", json!({"token": link})).await, &[]).await;
-        for dead in [garbage().as_str(), "x"] {
-            watch.saw(&app.page_post("/reset/check", json!({"token": dead})).await, &["password.check wrong_token"]).await;
-            let reply = app.page_post("/reset", json!({"token": dead, "password": NEW})).await;
-            watch.saw(&reply, &["password.reset wrong_token"]).await;
-        }
-        let reply = app.page_post("/reset", json!({"token": link, "password": "tiny"})).await;
-        watch.saw(&reply, &["password.reset wrong_password by app"]).await;
-        let reply = app.page_post("/reset", json!({"token": link, "password": NEW})).await;
-        watch.saw(&reply, &["password.reset done by app to ann"]).await;
-    }
-
-    async fn a_visitor_of_the_page_leaves_one_entry_whoever_has_the_address(backend: Backend) {
-        for enabled in [true, false] {
-            let mut app = TestApp::start(backend).await;
-            let (mut watch, client) = (Watch::new(&app).await, app.client(FULL_APP).await);
-            watch.name(&client.id, "page");
-            let names = watch.names;
-            app.user(ANN).await;
-            assert!(app.flows.disable_client(By::Operator, client.client_id(), !enabled).await.unwrap());
-            app.settings.page_client = Some(client.client_id());
-            let (running, base) = app.second();
-            let mut watch = Watch { names, ..Watch::new(&app).await };
-            for email in [ANN, NOBODY] {
-                let request = reqwest::Client::new().post(format!("{base}/forgot")).json(&json!({"email": email}));
-                let reply = Reply::of(request.send().await.unwrap()).await;
-                assert_eq!(reply.status, 200);
-                let expected = if enabled { "password.remind done by page" } else { "password.remind wrong_client" };
-                watch.saw(&reply, &[expected]).await;
-            }
-            running.stop().await;
-        }
-    }
-
-    async fn an_operators_acts_leave_entries_without_a_client(backend: Backend) {
-        let app = TestApp::start(backend).await;
-        let (mut watch, _, ann) = watched(&app, FULL_APP).await;
-        let bob = app.user(BOB).await;
-        watch.name(bob, "bob");
-        watch.saw_operator(&["user.add done to bob"]).await;
-        for (disabled, entry) in [(true, "user.disable done to bob"), (false, "user.enable done to bob")] {
-            assert!(app.flows.disable_user(By::Operator, user_ref(BOB), disabled).await.unwrap());
-            watch.saw_operator(&[entry]).await;
-        }
-        assert!(app.flows.delete_user(By::Operator, user_ref(BOB)).await.unwrap());
-        watch.saw_operator(&["user.delete done to bob"]).await;
-        assert!(!app.flows.delete_user(By::Operator, user_ref(BOB)).await.unwrap());
-        watch.saw_operator(&["user.delete wrong_user"]).await;
-        assert!(!app.flows.disable_user(By::Operator, user_ref(BOB), true).await.unwrap());
-        watch.saw_operator(&["user.disable wrong_user"]).await;
-
-        let cat = Uuid::from_u128(3);
-        watch.name(cat, "cat");
-        let file = format!(
-            "{{\"email\": \"cat@example.com\", \"id\": \"{cat}\"}}\n{{\"email\": \"{ANN}\", \"locale\": \"fr\"}}\n{{\"email\": \"odd\"}}\n"
-        );
-        let update = ImportOptions { update: true, ..ImportOptions::default() };
-        for (options, entries) in [
-            (ImportOptions { dry_run: true, ..update }, vec![]),
-            (update, vec!["user.import done to ann", "user.import done to cat"]),
-            (update, vec![]), // the same again changes nothing
-        ] {
-            app.flows.import_users(file.as_bytes(), Format::Jsonl, options, |_| {}).await.unwrap();
-            let mut new: Vec<_> = watch.new_entries().await.iter().map(|entry| watch.short(entry)).collect();
-            new.sort();
-            assert_eq!(new, entries);
-        }
-        assert!(app.audit().await.iter().filter(|entry| entry.act == Act::UserImport).all(|entry| entry.at <= app.clock.now()));
-        assert_ne!(ann, cat);
     }
 
     async fn p14_the_audit_knows_no_secret_no_password_and_no_address_of_a_user(backend: Backend) {

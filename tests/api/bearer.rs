@@ -1,4 +1,4 @@
-//! Bearer tokens at the API as RFC 6750 describes them (bar B01 to B09): who may call, and what everybody else is told.
+//! Bearer tokens at the API as RFC 6750 describes them (bar B01 to B09, X10): who may call, and what everybody else is told.
 
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use serde_json::json;
@@ -6,10 +6,12 @@ use unforget::domain::{AccessToken, PlainToken, ResetToken};
 use unforget::entropy;
 use unforget::flows::By;
 
+use crate::assertion::{ISSUER, assertion, present, signer};
 use crate::both;
 use crate::helpers::{APP, Backend, Reply, TestApp};
 use crate::http::face;
 use crate::http_wire::exchange;
+use crate::keys::{Key, base64};
 
 /// Each path of the API, with the scope that it needs and one that does not help.
 const ROUTES: [(&str, &str, &str); 3] = [
@@ -228,6 +230,34 @@ both! {
         assert_eq!(app.check(&usual, "x").await.said(), "400 wrong_token");
         app.advance(3000);
         assert_eq!(app.check(&usual, "x").await.said(), "401 invalid_token");
+    }
+
+    async fn x10_access_tokens_are_opaque_and_no_jwt_is_one_whoever_signed_it(app: TestApp) {
+        let key = Key::es256();
+        let client = signer(&app, &key.set("a")).await;
+        let issued = present(&app.base, &assertion(&app, &client, &key)).await.json();
+        let own = issued["access_token"].as_str().unwrap();
+        assert!(own.starts_with("uf_at_") && !own.contains('.'), "{own}");
+        assert_eq!(app.check(own, "x").await.said(), "400 wrong_token");
+
+        let now = app.clock.now().timestamp();
+        let claims = json!({
+            "iss": ISSUER, "sub": client.id, "aud": ISSUER, "client_id": client.id, "iat": now, "exp": now + 3600, "jti": own, "scope": APP,
+        });
+        let claims = claims.to_string();
+        let signed = |typ: &str| key.message(&json!({"typ": typ, "alg": "ES256", "kid": "a"}).to_string(), &claims);
+        let unsigned = format!("{}.{}.", base64(json!({"typ": "at+jwt", "alg": "none"}).to_string()), base64(&claims));
+        let fresh_assertion = assertion(&app, &client, &key);
+        let watcher = app.token("tokens:introspect").await;
+        for token in [signed("at+jwt"), signed("application/at+jwt"), signed("JWT"), unsigned, fresh_assertion, format!("{own}.{own}.{own}")] {
+            for (path, ..) in ROUTES {
+                let reply = call(&app, path, &[format!("Bearer {token}").as_bytes()]).await;
+                assert_eq!(verdict(&reply), ("401 invalid_token".to_owned(), INVALID_TOKEN), "{path} {token}");
+            }
+            let request = app.request("POST", "/oauth/introspect").bearer_auth(&watcher).form(&[("token", &token)]);
+            let told = Reply::of(request.send().await.unwrap()).await;
+            assert_eq!((told.status, told.json()), (200, json!({"active": false})), "{token}");
+        }
     }
 
     async fn b09_no_answer_to_an_authenticated_call_may_be_stored(app: TestApp) {

@@ -82,6 +82,13 @@ impl Description {
                 "no {name}: {brief}"
             );
         }
+        for name in self.0["components"]["headers"].as_object().unwrap().keys() {
+            let sent = reply.headers.contains_key(name);
+            assert!(
+                !sent || !told["headers"][name].is_null(),
+                "{name} is not described: {brief}"
+            );
+        }
         let schema = &told["content"]["application/json"]["schema"];
         if schema.is_null() {
             assert!(

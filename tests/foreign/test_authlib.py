@@ -1,9 +1,13 @@
 """authlib: its session sends HTTP Basic as it stands, and gets new tokens by itself."""
 
+import time
+
 import pytest
+import requests
 from authlib.integrations.base_client import OAuthError
 from authlib.integrations.requests_client import OAuth2Session
-from authlib.oauth2.rfc7523 import PrivateKeyJWT, private_key_jwt_sign
+from authlib.oauth2.rfc7523 import PrivateKeyJWT
+from authlib.oauth2.rfc8414 import AuthorizationServerMetadata
 from joserfc.jwk import ECKey
 
 from conftest import CLIENTS
@@ -58,28 +62,29 @@ def test_o11_authlib_understands_that_a_scope_is_too_much(service):
     assert refused.value.error == "invalid_scope"
 
 
-class ShortLived(PrivateKeyJWT):
-    """Its own assertions live for an hour, which is longer than is accepted (bar X06)."""
-
-    def sign(self, auth, audience):
-        return private_key_jwt_sign(auth.client_secret, auth.client_id, audience, alg="ES256", expires_in=60)
-
-
-def with_key(service, authentication):
+def with_key(service):
     key = ECKey.generate_key("P-256")
     registered = service.client_with_keys([key.as_dict(private=False)])
-    app = session(service, registered | {"client_secret": key}, token_endpoint_auth_method="private_key_jwt")
-    app.register_client_auth_method(authentication)
-    return app
+    return session(service, registered | {"client_secret": key}, token_endpoint_auth_method="private_key_jwt")
 
 
 def test_x06_authlib_authenticates_by_a_key(service, address):
-    app = with_key(service, ShortLived(service.base))  # The issuer is the audience, whatever the parameter is called.
+    app = with_key(service)
     for _ in range(2):
+        issuer = service.base  # It is the audience, whatever the parameter is called.
+        app.register_client_auth_method(PrivateKeyJWT(issuer, alg="ES256", claims={"exp": int(time.time()) + 60}))
         app.fetch_token()
         remind(service, app, address)
 
 
 def test_x06_an_assertion_that_lives_for_an_hour_is_refused(service):
+    app = with_key(service)
+    app.register_client_auth_method(PrivateKeyJWT(service.base, alg="ES256"))
     with pytest.raises(OAuthError, match="invalid_client"):
-        with_key(service, PrivateKeyJWT(service.base, alg="ES256")).fetch_token()
+        app.fetch_token()
+
+
+def test_x04_authlib_accepts_the_metadata_but_for_its_having_no_response_types(service):
+    metadata = AuthorizationServerMetadata(requests.get(service.base + "/.well-known/oauth-authorization-server", timeout=10).json())
+    with pytest.raises(ValueError, match="response_types_supported"):
+        metadata.validate_response_types_supported()

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::ClientError;
 use crate::domain::audit::Act;
 use crate::domain::client_secret::{SecretInfo, SecretLabel, SecretState};
-use crate::domain::{AuthMethod, ClientId, ClientSecret, Instant, PlainToken};
+use crate::domain::{ClientId, ClientSecret, Instant, PlainToken};
 use crate::entropy;
 use crate::flows::{By, Flows};
 use crate::storage::client_secrets::{self, NewSecret};
@@ -99,7 +99,7 @@ impl Flows {
             let Some(client) = clients::find(c, &id)? else {
                 return Ok::<_, RotateError>(false);
             };
-            if client.auth_method == AuthMethod::PrivateKeyJwt {
+            if client.signs() {
                 return Err(ClientError::HasKeys.into());
             }
             if let Some(label) = &new.label

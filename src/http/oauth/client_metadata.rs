@@ -4,6 +4,7 @@ use chrono::TimeDelta;
 use serde_json::{Map, Value, json};
 
 use crate::domain::client::ClientName;
+use crate::domain::client::TOKEN_LIFETIMES;
 use crate::domain::{AuthMethod, Client, JwkSet, Locale, ResetUrl, Scopes};
 use crate::flows::clients::NewClient;
 use crate::http::error::{ApiError, Problem};
@@ -11,8 +12,6 @@ use crate::http::fields::{Fields, FromFields};
 
 /// The only grant; RFC 7591 would take another one when none is stated, which would be of no use here.
 const GRANT: &str = "client_credentials";
-/// How long tokens of one client may live, in seconds.
-const LIFETIMES: std::ops::RangeInclusive<i64> = 1..=30 * 24 * 3600;
 
 /// What a client states about itself. Members that we know nothing of are ignored (section 2).
 pub(in crate::http) struct ClientMetadata {
@@ -74,7 +73,7 @@ impl FromFields for ClientMetadata {
             }
             Some(_) => return Err(ApiError::field("jwks", Problem::WrongType)),
         };
-        if jwks.is_none() && auth_method == AuthMethod::PrivateKeyJwt {
+        if jwks.is_none() && auth_method.signs() {
             return Err(ApiError::field("jwks", Problem::Missing));
         }
         let name = text("client_name")?.ok_or(ApiError::field("client_name", Problem::Missing))?;
@@ -124,9 +123,11 @@ fn lifetime(fields: &Fields) -> Result<Option<TimeDelta>, ApiError> {
     match fields.value(name)? {
         None | Some(Value::Null) => Ok(None),
         Some(Value::Number(seconds)) => {
-            let seconds = seconds.as_i64().filter(|s| LIFETIMES.contains(s));
-            let seconds = seconds.ok_or(ApiError::field(name, Problem::Malformed))?;
-            Ok(Some(TimeDelta::seconds(seconds)))
+            let lifetime = seconds.as_i64().and_then(TimeDelta::try_seconds);
+            let lifetime = lifetime.filter(|lifetime| TOKEN_LIFETIMES.contains(lifetime));
+            Ok(Some(
+                lifetime.ok_or(ApiError::field(name, Problem::Malformed))?,
+            ))
         }
         Some(_) => Err(ApiError::field(name, Problem::WrongType)),
     }

@@ -24,6 +24,8 @@ pub(in crate::http) enum OauthError {
         code: &'static str,
         /// `error_description`
         description: &'static str,
+        /// More, for the log alone.
+        why: Option<&'static str>,
     },
     /// What has nothing to do with OAuth2: too large, too slow, or our own fault.
     #[error(transparent)]
@@ -64,12 +66,20 @@ const BAD_ASSERTION: &str = "the client assertion was refused: iss and sub are t
 
 impl From<TokenError> for OauthError {
     fn from(error: TokenError) -> Self {
-        let refused = |code, description| Self::Refused { code, description };
+        let refused = |code, description| Self::Refused {
+            code,
+            description,
+            why: None,
+        };
         match error {
             TokenError::InvalidRequest(description) => refused("invalid_request", description),
             TokenError::InvalidClient => refused("invalid_client", "client authentication failed"),
             // The same whatever is wrong with it: what it has to be.
-            TokenError::InvalidAssertion => refused("invalid_client", BAD_ASSERTION),
+            TokenError::InvalidAssertion(why) => Self::Refused {
+                code: "invalid_client",
+                description: BAD_ASSERTION,
+                why: Some(why),
+            },
             TokenError::InvalidScope => refused(
                 "invalid_scope",
                 "the scope is unknown, malformed, or more than the client may have",
@@ -119,19 +129,30 @@ impl ResponseError for OauthError {
             response.insert_header((WWW_AUTHENTICATE, basic));
         }
         let mut response = response.json(json!({"error": code, "error_description": description}));
-        response.extensions_mut().insert(Code(code));
+        let why = match self {
+            Self::Refused { why, .. } => *why,
+            Self::Http(_) => None,
+        };
+        response.extensions_mut().insert(Logged { code, why });
         response
     }
 }
 
-/// `error`; on an answer, for the log.
-pub(in crate::http) struct Code(pub(in crate::http) &'static str);
+/// What the log says of a refusal.
+pub(in crate::http) struct Logged {
+    /// `error`
+    pub(in crate::http) code: &'static str,
+    /// What the caller is not told.
+    pub(in crate::http) why: Option<&'static str>,
+}
 
 impl OauthError {
     /// `error` and `error_description`
     fn words(&self) -> (&'static str, Cow<'static, str>) {
         let error = match self {
-            Self::Refused { code, description } => return (code, (*description).into()),
+            Self::Refused {
+                code, description, ..
+            } => return (code, (*description).into()),
             Self::Http(error) => error,
         };
         let (code, description) = match error {

@@ -11,7 +11,7 @@ pub(super) mod registration;
 mod revoke;
 mod token;
 
-pub(super) use error::{Code, OauthError};
+pub(super) use error::{Logged, OauthError};
 pub(super) use introspect::introspect;
 pub(super) use metadata::{
     OPENID_PATH as OPENID_CONFIGURATION, PATH as METADATA, PATH_OF_ISSUER as METADATA_OF_ISSUER,

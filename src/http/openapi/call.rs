@@ -1,4 +1,4 @@
-//! One call, described: what it takes, what it answers, and which errors it knows.
+//! One call, described: who may make it, what it answers, and which errors it knows. `takes` says what it takes.
 
 use std::collections::BTreeMap;
 
@@ -8,15 +8,14 @@ use utoipa::openapi::header::Header;
 use utoipa::openapi::path::{
     HttpMethod, OperationBuilder, Parameter, ParameterBuilder, ParameterIn,
 };
-use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::security::SecurityRequirement;
 use utoipa::openapi::{Content, Ref, RefOr, Required, Response, ResponseBuilder, Schema};
 
-use super::super::error::{ApiError, Problem};
+use super::super::error::ApiError;
 use super::super::oauth::OauthError;
-use super::components::{RATE_LIMIT_HEADERS, header};
+use super::components::{NONCE, RATE_LIMIT_HEADERS, header};
 use super::errors::{self, Family, Sample};
-use super::shape::{Field, Shape, form_of, json_of};
+use super::shape::{Field, Shape};
 use crate::domain::Scope;
 use crate::oauth::guard::Denied;
 
@@ -25,9 +24,10 @@ pub(super) struct Call {
     pub(super) path: &'static str,
     pub(super) method: HttpMethod,
     family: Family,
-    operation: OperationBuilder,
+    pub(super) operation: OperationBuilder,
     security: Vec<SecurityRequirement>,
     limited: bool,
+    proves: bool,
     successes: BTreeMap<u16, ResponseBuilder>,
     errors: Vec<ApiError>,
     samples: Vec<Sample>,
@@ -44,6 +44,7 @@ pub(super) fn call(method: HttpMethod, path: &'static str, id: &str, summary: &s
             .summary(Some(summary)),
         security: Vec::new(),
         limited: false,
+        proves: false,
         successes: BTreeMap::new(),
         errors: vec![ApiError::Internal], // A defect can be anywhere.
         samples: Vec::new(),
@@ -84,6 +85,12 @@ impl Call {
         ])
     }
 
+    /// Its callers may prove that they have a key: any answer may bring a nonce for their next proof (RFC 9449 section 8.2).
+    pub(super) fn proves(mut self) -> Self {
+        self.proves = true;
+        self
+    }
+
     /// It says texts in the caller's language.
     pub(super) fn speaks(mut self) -> Self {
         let language = Ref::new("#/components/parameters/AcceptLanguage");
@@ -99,6 +106,7 @@ impl Call {
     /// It needs an application's token with this scope, and is counted.
     pub(super) fn admits(self, scope: Scope) -> Self {
         self.limited()
+            .proves()
             .security(SecurityRequirement::new("application", [scope.name()]))
             .security(SecurityRequirement::new("bearer", Vec::<String>::new()))
             .refuses(
@@ -119,6 +127,7 @@ impl Call {
         let language = Ref::new("#/components/parameters/AcceptLanguage");
         self.operation = self.operation.parameter_ref(language);
         self.limited()
+            .proves()
             .security(SecurityRequirement::new("user", Vec::<String>::new()))
             .refuses(
                 [
@@ -130,89 +139,6 @@ impl Call {
                 ]
                 .map(ApiError::Denied),
             )
-    }
-
-    /// It takes these fields, as JSON or as a form.
-    pub(super) fn takes(self, fields: &[Field]) -> Self {
-        let first = fields.first().map_or("", |field| field.name);
-        self.takes_either(fields, fields, first)
-    }
-
-    /// It takes the first fields as JSON, or the others as a form, and misses this one first.
-    pub(super) fn takes_either(
-        self,
-        json: &[Field],
-        form: &[Field],
-        missing: &'static str,
-    ) -> Self {
-        let form = form_of(form);
-        let content = content(form.schema, form.example);
-        self.takes_body(json, missing, |body| {
-            body.content("application/x-www-form-urlencoded", content)
-        })
-    }
-
-    /// It takes these fields as JSON only.
-    pub(super) fn takes_json(self, fields: &[Field]) -> Self {
-        let first = fields.first().map_or("", |field| field.name);
-        self.takes_body(fields, first, |body| body)
-    }
-
-    fn takes_body(
-        mut self,
-        fields: &[Field],
-        missing: &'static str,
-        more: impl FnOnce(RequestBodyBuilder) -> RequestBodyBuilder,
-    ) -> Self {
-        let json = json_of(fields);
-        let body = RequestBodyBuilder::new()
-            .content("application/json", content(json.schema, json.example));
-        let body = more(body).required(Some(Required::True));
-        self.operation = self.operation.request_body(Some(body.build()));
-        self.refuses([
-            ApiError::Unreadable,
-            ApiError::Timeout,
-            ApiError::TooLarge,
-            ApiError::UnsupportedMediaType,
-        ])
-        .refuses([ApiError::field(missing, Problem::Missing)])
-    }
-
-    /// It takes these fields as a form only. What else may be wrong with the body is told by the caller.
-    pub(super) fn takes_form(mut self, fields: &[Field]) -> Self {
-        let form = form_of(fields);
-        let body = RequestBodyBuilder::new()
-            .content(
-                "application/x-www-form-urlencoded",
-                content(form.schema, form.example),
-            )
-            .required(Some(Required::True));
-        self.operation = self.operation.request_body(Some(body.build()));
-        self.refuses([ApiError::Timeout, ApiError::TooLarge])
-    }
-
-    /// It has this parameter in its path.
-    pub(super) fn in_path(mut self, field: Field) -> Self {
-        self.operation = self
-            .operation
-            .parameter(parameter(field, ParameterIn::Path));
-        self
-    }
-
-    /// It reads this header, if it is there.
-    pub(super) fn in_header(mut self, field: Field) -> Self {
-        let header = parameter(field.omissible(), ParameterIn::Header);
-        self.operation = self.operation.parameter(header);
-        self
-    }
-
-    /// It has this parameter in its query.
-    pub(super) fn in_query(mut self, field: Field) -> Self {
-        let missing = ApiError::field(field.name, Problem::Missing);
-        self.operation = self
-            .operation
-            .parameter(parameter(field, ParameterIn::Query));
-        self.refuses([missing])
     }
 
     /// It answers with this JSON body.
@@ -253,7 +179,8 @@ impl Call {
         for (status, response) in &mut responses {
             let counted = self.limited && *status < 500;
             let names = RATE_LIMIT_HEADERS.into_iter().filter(|_| counted);
-            for name in names.chain(["X-Request-Id"]) {
+            let nonce = (self.proves && *status < 500).then_some(NONCE);
+            for name in names.chain(nonce).chain(["X-Request-Id"]) {
                 let own = self.family == Family::Swift && name == RATE_LIMIT_HEADERS[2];
                 let told = if own {
                     RefOr::T(Header::default())

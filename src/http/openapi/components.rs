@@ -24,9 +24,12 @@ pub(super) const RATE_LIMIT_HEADERS: [&str; 3] = [
     "X-RateLimit-Reset",
 ];
 
+/// The header with a nonce for the caller's next proof.
+pub(super) const NONCE: &str = "DPoP-Nonce";
+
 /// The headers that answers carry besides those of HTTP itself: name, type, whether an answer that tells of it always has it,
 /// and what it says.
-const HEADERS: [(&str, Type, bool, &str); 7] = [
+const HEADERS: [(&str, Type, bool, &str); 8] = [
     (
         "X-Request-Id",
         Type::String,
@@ -45,6 +48,12 @@ const HEADERS: [(&str, Type, bool, &str); 7] = [
         Type::String,
         true,
         "What is missing (RFC 6750 section 3, RFC 7617).",
+    ),
+    (
+        NONCE,
+        Type::String,
+        false,
+        "A nonce for the caller's next proof (RFC 9449 section 8). `use_dpop_nonce` brings one, and any answer does when the last one ends soon.",
     ),
     (
         RATE_LIMIT_HEADERS[0],

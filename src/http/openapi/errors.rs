@@ -110,7 +110,7 @@ impl Family {
 
 /// An error answer that the service made.
 pub(super) struct Sample {
-    /// What it is called in the native API, whatever the contract.
+    /// What it is called in the native API, whatever the contract; an error of OAuth2 has a name of its own.
     word: String,
     status: StatusCode,
     headers: BTreeSet<String>,
@@ -120,7 +120,8 @@ pub(super) struct Sample {
 impl Sample {
     /// Has a contract answer with an error.
     pub(super) fn of(family: Family, error: &ApiError) -> Self {
-        Self::new(error.to_string(), family.answer(error), |body| {
+        let word = (family != Family::Oauth).then(|| error.to_string());
+        Self::new(word, family.answer(error), |body| {
             if family == Family::Native {
                 body["request_id"] = json!(REQUEST_ID); // The outermost layer adds it.
             }
@@ -129,10 +130,14 @@ impl Sample {
 
     /// Has the token endpoint answer with an error of its own.
     pub(super) fn of_token(error: &OauthError) -> Self {
-        Self::new(error.to_string(), error.error_response(), |_| {})
+        Self::new(None, error.error_response(), |_| {})
     }
 
-    fn new(word: String, response: HttpResponse, complete: impl FnOnce(&mut Value)) -> Self {
+    fn new(
+        word: Option<String>,
+        response: HttpResponse,
+        complete: impl FnOnce(&mut Value),
+    ) -> Self {
         let names = response
             .headers()
             .keys()
@@ -147,6 +152,7 @@ impl Sample {
             .and_then(|bytes| serde_json::from_slice(&bytes).ok())
             .unwrap_or_default();
         complete(&mut body);
+        let word = word.unwrap_or_else(|| body["error"].as_str().unwrap_or_default().to_owned());
         Self {
             word,
             status,

@@ -13,6 +13,7 @@ mod page;
 mod password;
 mod service;
 mod shape;
+mod takes;
 mod users;
 
 use std::collections::BTreeMap;

@@ -4,9 +4,8 @@ use std::collections::HashSet;
 
 use super::secrets::{self, SecretStep, Stored, secret_step};
 use super::{
-    AppliedClient, AppliedSecret, ApplyError, AuthMethod, By, Client, ClientError, ClientId,
-    ClientSecret, Difference, Instant, Outcome, PlainToken, SecretLabel, StatedClient, change,
-    check, entropy,
+    AppliedClient, AppliedSecret, ApplyError, By, Client, ClientError, ClientId, ClientSecret,
+    Difference, Instant, Outcome, PlainToken, SecretLabel, StatedClient, change, check, entropy,
 };
 use crate::storage::{AnyConnection, client_secrets, clients};
 
@@ -90,7 +89,7 @@ fn plan_one(
     let refused = |error| ApplyError::Client(stated.name.as_str().to_owned(), error);
     let new = client(old.as_ref(), stated, by, now);
     check(&new).map_err(refused)?;
-    let has_keys = new.auth_method == AuthMethod::PrivateKeyJwt;
+    let has_keys = new.signs();
     if has_keys && !stated.secrets.is_empty() {
         return Err(refused(ClientError::HasKeys));
     }
@@ -102,7 +101,7 @@ fn plan_one(
     }
     let had_none = match &old {
         None => true,
-        Some(old) => old.auth_method == AuthMethod::PrivateKeyJwt,
+        Some(old) => old.signs(),
     };
     // What has expired is stated, and lets nobody in.
     let gets_one = secrets.iter().any(|(_, step)| step.lets_in(now));
