@@ -112,11 +112,6 @@ pub struct Client {
 }
 
 impl Client {
-    /// Whether it authenticates by signing, and so by no secret.
-    pub fn signs(&self) -> bool {
-        self.auth_method == AuthMethod::PrivateKeyJwt
-    }
-
     /// A client that an operator registers, with everything else as by default.
     pub fn new(id: ClientId, name: ClientName, scopes: Scopes, created_at: Instant) -> Self {
         Self {
