@@ -5,6 +5,7 @@ use std::ffi::OsStr;
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 use clap::builder::{PossibleValue, PossibleValuesParser, StringValueParser, TypedValueParser};
 
+use crate::domain::client::TOKEN_LIFETIMES;
 use crate::domain::{AuthMethod, Instant, Scope, Scopes};
 
 /// Scopes in one text, and the names of all there are.
@@ -84,9 +85,8 @@ fn duration(text: &str) -> Result<TimeDelta, String> {
 
 /// How long tokens may live.
 pub(super) fn lifetime(text: &str) -> Result<TimeDelta, String> {
-    let bounds = TimeDelta::seconds(1)..=TimeDelta::days(30);
     duration(text).and_then(|lifetime| {
-        bounds
+        TOKEN_LIFETIMES
             .contains(&lifetime)
             .then_some(lifetime)
             .ok_or("from 1s to 30days".to_owned())
