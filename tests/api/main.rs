@@ -80,6 +80,7 @@ mod postgres;
 mod race;
 mod recovery;
 mod register;
+mod registration;
 mod remind;
 mod reset;
 mod revoke;

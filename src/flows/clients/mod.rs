@@ -2,6 +2,7 @@
 
 pub mod apply;
 mod change;
+mod ending;
 mod registration;
 mod secrets;
 
@@ -12,7 +13,6 @@ pub use secrets::{RotateError, Rotated, Rotation, SecretRef};
 use chrono::TimeDelta;
 
 use super::audit::Refuses;
-use super::purge::BATCH;
 use super::{By, Flows};
 use crate::domain::audit::Act;
 use crate::domain::client::ClientName;
@@ -23,7 +23,7 @@ use crate::domain::{
 };
 use crate::entropy;
 use crate::storage::client_secrets::{self, NewSecret};
-use crate::storage::{StorageError, access_tokens, audit, clients};
+use crate::storage::{StorageError, audit, clients};
 
 /// What is stated about a new client.
 #[derive(Debug, Clone)]
@@ -207,99 +207,6 @@ impl Flows {
     pub async fn enabled_client(&self, id: ClientId) -> Result<Option<Client>, StorageError> {
         let found = self.storage.read(move |c| clients::find(c, &id)).await?;
         Ok(found.filter(|client| client.disabled_at.is_none()))
-    }
-
-    /// Switches a client off, which ends all its tokens for good, or on again. Says whether there is such a client.
-    pub async fn disable_client(
-        &self,
-        by: By,
-        id: ClientId,
-        disabled: bool,
-    ) -> Result<bool, StorageError> {
-        let now = self.clock.now();
-        let act = match disabled {
-            true => Act::ClientDisable,
-            false => Act::ClientEnable,
-        };
-        let entry = by.did(act, now).to_client(&id);
-        let tokens = id.clone();
-        let known = self.storage.write(move |c| {
-            clients::lock(c)?;
-            let known = clients::set_disabled(c, &id, disabled.then_some(now))?;
-            if known {
-                audit::record(c, &entry)?;
-            }
-            Ok::<_, StorageError>(known)
-        });
-        let known = known.await?;
-        if known && disabled {
-            self.delete_tokens(tokens).await?;
-        }
-        Ok(known)
-    }
-
-    /// Deletes the tokens that a client has by now. They are dead already; in batches, for there may be a million, and all writers
-    /// would wait.
-    async fn delete_tokens(&self, id: ClientId) -> Result<usize, StorageError> {
-        let now = self.clock.now();
-        self.in_batches(move |c| access_tokens::delete_of_client(c, &id, now, BATCH))
-            .await
-    }
-
-    /// Deletes a client with its secrets and tokens. Says whether there was such a client.
-    pub async fn delete_client(&self, by: By, id: ClientId) -> Result<bool, StorageError> {
-        self.delete_client_if(by, id, |_| true).await
-    }
-
-    /// Deletes a client that is still as the caller would have it. One with many tokens is switched off first, and deleted when
-    /// they are gone; whoever is interrupted in between finds it so, and both acts in the audit.
-    async fn delete_client_if(
-        &self,
-        by: By,
-        id: ClientId,
-        may: impl FnOnce(&Client) -> bool + Send + 'static,
-    ) -> Result<bool, StorageError> {
-        let now = self.clock.now();
-        let (tokens, deleted) = (id.clone(), by.did(Act::ClientDelete, now).to_client(&id));
-        let disabled = by.did(Act::ClientDisable, now).to_client(&id);
-        let (known, over) = self
-            .storage
-            .write({
-                let (id, deleted) = (id.clone(), deleted.clone());
-                move |c| {
-                    clients::lock(c)?;
-                    let found = clients::find(c, &id)?.filter(may);
-                    let Some(client) = found else {
-                        return Ok::<_, StorageError>((false, true));
-                    };
-                    let few = access_tokens::delete_of_client(c, &id, now, BATCH)?;
-                    if few < usize::try_from(BATCH).unwrap_or(usize::MAX) {
-                        clients::delete(c, &id)?;
-                        audit::record(c, &deleted)?;
-                        return Ok((true, true));
-                    }
-                    clients::set_disabled(c, &id, Some(now))?;
-                    if client.disabled_at.is_none() {
-                        audit::record(c, &disabled)?;
-                    }
-                    Ok((true, false))
-                }
-            })
-            .await?;
-        if over {
-            return Ok(known);
-        }
-        self.delete_tokens(tokens).await?;
-        self.storage
-            .write(move |c| {
-                clients::lock(c)?;
-                // Somebody else may have been faster.
-                if clients::delete(c, &id)? {
-                    audit::record(c, &deleted)?;
-                }
-                Ok(true)
-            })
-            .await
     }
 }
 
