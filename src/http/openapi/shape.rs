@@ -133,12 +133,16 @@ impl Field {
     }
 
     /// The same field of an answer, as one that may be null but is always there.
-    pub(super) fn or_null(self) -> Self {
-        self.with(|schema| {
-            if let SchemaType::Type(kind) = &schema.schema_type {
-                schema.schema_type = [kind.clone(), Type::Null].into_iter().collect();
-            }
-        })
+    pub(super) fn or_null(mut self) -> Self {
+        let types = match &mut self.schema {
+            RefOr::T(Schema::Object(object)) => &mut object.schema_type,
+            RefOr::T(Schema::Array(array)) => &mut array.schema_type,
+            _ => return self,
+        };
+        if let SchemaType::Type(kind) = types {
+            *types = [kind.clone(), Type::Null].into_iter().collect();
+        }
+        self
     }
 
     /// The same field with a format.
