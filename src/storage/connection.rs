@@ -1,6 +1,7 @@
 //! One connection over either database: how it is opened, prepared and migrated, and how a transaction begins.
 
 use std::path::Path;
+use std::time::Duration;
 
 use diesel::connection::{AnsiTransactionManager, SimpleConnection, TransactionManager};
 use diesel::prelude::*;
@@ -42,9 +43,10 @@ impl AnyConnection {
                 };
                 let mut sqlite = SqliteConnection::establish(&text)?;
                 sqlite.batch_execute(&format!(
-                    "PRAGMA busy_timeout = {STATEMENT_LIMIT_MS}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; \
+                    "PRAGMA busy_timeout = {STATEMENT_LIMIT_MS}; PRAGMA synchronous = FULL; \
                      PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;"
                 ))?;
+                choose_wal(&mut sqlite)?;
                 Ok(Self::Sqlite(sqlite))
             }
             DatabaseUrl::Postgres(text) => {
@@ -91,6 +93,24 @@ impl AnyConnection {
             Self::Postgres(c) => Ok(c.batch_execute(
                 "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '60s'",
             )?),
+        }
+    }
+
+    /// Waits longer than usual for others' transactions to end: theirs may be a migration of large tables.
+    pub(super) fn wait_for_migrations(&mut self) -> Result<()> {
+        match self {
+            Self::Sqlite(c) => Ok(c.batch_execute("PRAGMA busy_timeout = 60000")?),
+            Self::Postgres(_) => Ok(()), // waits within its transaction
+        }
+    }
+
+    /// Ends what `wait_for_migrations` began.
+    pub(super) fn wait_as_usual(&mut self) -> Result<()> {
+        match self {
+            Self::Sqlite(c) => {
+                Ok(c.batch_execute(&format!("PRAGMA busy_timeout = {STATEMENT_LIMIT_MS}"))?)
+            }
+            Self::Postgres(_) => Ok(()),
         }
     }
 
@@ -161,6 +181,25 @@ impl AnyConnection {
 }
 
 type Manager = <AnyConnection as Connection>::TransactionManager;
+
+/// Turns the write-ahead log on. It stays on for good, but programs that meet at a new file are refused at once, without the wait
+/// that every other statement has: each holds a read lock that the other wants gone.
+fn choose_wal(sqlite: &mut SqliteConnection) -> Result<()> {
+    const PAUSE_MS: u32 = 10;
+    let mut tries = STATEMENT_LIMIT_MS / PAUSE_MS;
+    loop {
+        match sqlite
+            .batch_execute("PRAGMA journal_mode = WAL")
+            .map_err(StorageError::from)
+        {
+            Err(StorageError::Busy(_)) if tries > 0 => {
+                tries -= 1;
+                std::thread::sleep(Duration::from_millis(PAUSE_MS.into()));
+            }
+            other => return other,
+        }
+    }
+}
 
 fn create_private(path: &Path) -> std::io::Result<()> {
     use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};

@@ -23,14 +23,17 @@ pub enum SchemaStatus {
 /// Runs what has yet to run, all of it or nothing, and returns the names. Programs that start together wait for each other
 /// (bar D11); Diesel by itself takes no lock.
 pub(super) fn run(connection: &mut AnyConnection) -> Result<Vec<String>> {
+    connection.wait_for_migrations()?;
     connection.begin_write()?;
-    match run_locked(connection) {
+    let names = match run_locked(connection) {
         Ok(names) => connection.commit().map(|()| names),
         Err(error) => {
             connection.rollback()?;
             Err(error)
         }
-    }
+    }?;
+    connection.wait_as_usual()?;
+    Ok(names)
 }
 
 fn run_locked(connection: &mut AnyConnection) -> Result<Vec<String>> {
