@@ -53,6 +53,11 @@ macro_rules! both {
     };
 }
 
+/// How often a rig does what it does: as often as `TEST_ROUNDS` says, or as is usual.
+pub(crate) fn rounds(usual: usize) -> usize {
+    std::env::var("TEST_ROUNDS").map_or(usual, |text| text.parse().unwrap())
+}
+
 /// Which database a test runs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Backend {
@@ -459,6 +464,11 @@ impl Program {
                 .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
                 .collect(),
         }
+    }
+
+    /// Adds a variable to the configuration.
+    pub(crate) fn set(&mut self, name: &str, value: &str) {
+        self.environment.push((name.to_owned(), value.to_owned()));
     }
 
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
