@@ -1,4 +1,4 @@
-//! Bearer tokens at the API as RFC 6750 describes them (bar B01 to B09, X10): who may call, and what everybody else is told.
+//! Bearer tokens at the API as RFC 6750 describes them (bar B01 to B09, X10, X13): who may call, and what everybody else is told.
 
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use serde_json::json;
@@ -54,6 +54,24 @@ both! {
             let basic = Reply::of(request.json(&good_body()).send().await.unwrap()).await;
             assert_eq!(verdict(&basic), verdict(&none), "{path}");
             assert_eq!(verdict(&call(&app, path, &[b"Negotiate"]).await), verdict(&none), "{path}");
+        }
+    }
+
+    async fn x13_headers_that_a_proxy_might_set_let_nobody_in(app: TestApp) {
+        let client = app.client("users:read clients:write tokens:introspect").await;
+        let forged = [
+            "x-client-cert", "x-ssl-client-cert", "ssl-client-verify", "x-forwarded-client-cert", "client-cert", "x-remote-user",
+            "remote-user", "x-forwarded-user", "x-auth-request-user", "x-user", "x-client-id", "x-original-authorization",
+            "x-forwarded-authorization", "proxy-authorization", "x-api-key", "x-access-token",
+        ];
+        for path in ["/v1/password/remind", "/oauth/register", "/oauth/introspect", "/oauth/token"] {
+            for name in forged {
+                let form = [("grant_type", "client_credentials"), ("token", "x")];
+                let request = app.request("POST", path).header(name, &client.id).header("cookie", format!("user={}", client.id));
+                let request = if path.starts_with("/v1") || path.ends_with("register") { request.json(&good_body()) } else { request.form(&form) };
+                let reply = Reply::of(request.send().await.unwrap()).await;
+                assert_eq!(reply.status, 401, "{path} {name}: {reply:?}");
+            }
         }
     }
 

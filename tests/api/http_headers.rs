@@ -161,7 +161,7 @@ async fn one_of_each(app: &TestApp) -> Vec<(Reply, u16, bool)> {
 }
 
 both! {
-    async fn h03_h13_every_answer_carries_its_body_and_the_headers(app: TestApp) {
+    async fn h03_h04_h13_every_answer_carries_its_body_and_the_headers(app: TestApp) {
         for (reply, status, oauth) in one_of_each(&app).await {
             assert_eq!(reply.status, status, "{reply:?}");
             assert_headers(&reply, HSTS);

@@ -95,6 +95,27 @@ both! {
         assert_eq!(ask_from(&app, "127.0.0.7", &other).await.status, 429);
     }
 
+    async fn f16_guessing_links_is_limited_at_reset_and_at_check(backend: Backend) {
+        for guessing in ["check", "reset"] {
+            let app = start(backend, few(100, 5), &[]).await;
+            app.user("ann@example.com").await;
+            let (token, others) = (app.token(APP).await, app.token(APP).await);
+            let link = app.mailed_token(&others, "ann@example.com").await;
+            let guess = async |link: &str| match guessing {
+                "check" => app.check(&token, link).await,
+                _ => app.reset(&token, "ann@example.com", link, "a new secret").await,
+            };
+            for number in 0..5 {
+                assert_eq!(guess(&format!("uf_rt_{number}")).await.said(), "400 wrong_token");
+            }
+            // Not even the right link helps now: who guesses learns nothing, and another call is no second bucket.
+            assert_eq!(guess(&link).await.status, 429);
+            assert_eq!(app.check(&token, &link).await.status, 429);
+            let reply = app.reset(&others, "ann@example.com", &link, "a new secret").await;
+            assert_eq!(reply.said(), "200 password_reset");
+        }
+    }
+
     async fn h10_the_token_endpoint_counts_down_and_then_refuses(backend: Backend) {
         let app = start(backend, few(3, 100), &[]).await;
         let client = app.client(APP).await;

@@ -79,6 +79,7 @@ mod page_limits;
 mod page_reset;
 mod password;
 mod postgres;
+mod promises;
 mod race;
 mod recovery;
 mod register;

@@ -226,7 +226,7 @@ both! {
         assert!(verifies(&app.stored_hash(ANN).await, password));
     }
 
-    async fn p09_the_nist_policy_says_why_it_refuses_and_keeps_the_link_alive(backend: Backend) {
+    async fn p01_p09_the_nist_policy_says_why_it_refuses_and_keeps_the_link_alive(backend: Backend) {
         let (app, token) = patient(backend, |settings| settings.policy = policy(15, 1024, true)).await;
         let link = app.mailed_token(&token, ANN).await;
         for (password, reasons) in [
