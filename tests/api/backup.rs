@@ -62,7 +62,8 @@ async fn d12_a_backup_under_load_is_whole_private_and_has_all_that_was_answered(
         .collect();
     let copy = program.folder.path().join("copy.db");
     for force in [&[][..], &["--force"]] {
-        crate::recovery::eventually("tokens are issued", || issued.load(Ordering::SeqCst) > 20).await;
+        crate::recovery::eventually("tokens are issued", || issued.load(Ordering::SeqCst) > 20)
+            .await;
         let before = issued.load(Ordering::SeqCst);
         let arguments = [&["backup", "copy.db", "--json"], force].concat();
         let command = || program.run(&arguments);
@@ -70,7 +71,10 @@ async fn d12_a_backup_under_load_is_whole_private_and_has_all_that_was_answered(
         assert!(output.status.success(), "{output:?}");
         let (checked, tokens) = look_into(&copy);
         assert_eq!(checked, "ok");
-        assert!(tokens >= i64::try_from(before).unwrap(), "{tokens} of {before}");
+        assert!(
+            tokens >= i64::try_from(before).unwrap(),
+            "{tokens} of {before}"
+        );
         assert_eq!(copy.metadata().unwrap().permissions().mode() & 0o777, 0o600);
     }
     stop.store(true, Ordering::SeqCst);
@@ -81,11 +85,19 @@ async fn d12_a_backup_under_load_is_whole_private_and_has_all_that_was_answered(
     let output = program.run(&["backup", "copy.db"]);
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1));
-    assert!(stderr.contains("copy.db is there already; --force"), "{stderr}");
+    assert!(
+        stderr.contains("copy.db is there already; --force"),
+        "{stderr}"
+    );
     assert_eq!(std::fs::read(&copy).unwrap(), written);
     let files = std::fs::read_dir(program.folder.path()).unwrap();
     let names: Vec<_> = files.map(|file| file.unwrap().file_name()).collect();
-    assert!(!names.iter().any(|name| name.to_string_lossy().contains("partial")), "{names:?}");
+    assert!(
+        !names
+            .iter()
+            .any(|name| name.to_string_lossy().contains("partial")),
+        "{names:?}"
+    );
 }
 
 #[test]
@@ -102,18 +114,33 @@ fn d12_a_backup_that_cannot_be_made_leaves_nothing_and_says_why() {
     refused(&program, &["backup", "copy.db"], "there is no such file");
     assert!(program.run(&["migrate"]).status.success());
     refused(&program, &["backup", "no/such/copy.db"], "no/such/copy.db");
-    refused(&program, &["backup", "/dev/null", "--force"], "/dev/null is no file");
+    refused(
+        &program,
+        &["backup", "/dev/null", "--force"],
+        "/dev/null is no file",
+    );
     let itself = database.folder().unwrap().join("unforget.db");
-    refused(&program, &["backup", itself.to_str().unwrap(), "--force"], "the database itself");
+    refused(
+        &program,
+        &["backup", itself.to_str().unwrap(), "--force"],
+        "the database itself",
+    );
     assert_eq!(std::fs::read_dir(program.folder.path()).unwrap().count(), 0);
     // A page that was overwritten is found before the copy gets its name.
     let bytes = std::fs::read(&itself).unwrap();
-    std::fs::write(&itself, [&bytes[..8192], &[0xA5; 4096], &bytes[12288..]].concat()).unwrap();
+    std::fs::write(
+        &itself,
+        [&bytes[..8192], &[0xA5; 4096], &bytes[12288..]].concat(),
+    )
+    .unwrap();
     let output = program.run(&["backup", "copy.db"]);
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     assert_eq!(std::fs::read_dir(program.folder.path()).unwrap().count(), 0);
 
-    program.set("DATABASE_URL", "postgres://app:geheim@db.example/unforget?sslmode=require");
+    program.set(
+        "DATABASE_URL",
+        "postgres://app:geheim@db.example/unforget?sslmode=require",
+    );
     let words = "pg_dump --format=custom --file='copy.db' 'postgres://app@db.example/unforget?sslmode=require'";
     refused(&program, &["backup", "copy.db"], words);
 }
@@ -133,14 +160,25 @@ impl Rig {
         let scopes = "password:remind password:reset sessions:create clients:write";
         let client = program.json(&["client", "add", "Quotes", "--scope", scopes]);
         for email in [ANN, BOB] {
-            let add = program.run_with_input(&["user", "add", email, "--password-stdin"], OLD_PASSWORD);
+            let add =
+                program.run_with_input(&["user", "add", email, "--password-stdin"], OLD_PASSWORD);
             assert!(add.status.success(), "{add:?}");
         }
-        Self { database, sink, program, client }
+        Self {
+            database,
+            sink,
+            program,
+            client,
+        }
     }
 
     fn copy(&self) -> String {
-        self.program.folder.path().join("copy").display().to_string()
+        self.program
+            .folder
+            .path()
+            .join("copy")
+            .display()
+            .to_string()
     }
 
     fn back_up(&self) {
@@ -150,7 +188,12 @@ impl Rig {
             }
             Database::Postgres(_) => finish(
                 tool("pg_dump")
-                    .args(["--format=custom", "--file", &self.copy(), &self.database.url()])
+                    .args([
+                        "--format=custom",
+                        "--file",
+                        &self.copy(),
+                        &self.database.url(),
+                    ])
                     .current_dir("/"),
             ),
         }
@@ -167,7 +210,13 @@ impl Rig {
             }
             None => finish(
                 tool("pg_restore")
-                    .args(["--clean", "--if-exists", "--dbname", &self.database.url(), &self.copy()])
+                    .args([
+                        "--clean",
+                        "--if-exists",
+                        "--dbname",
+                        &self.database.url(),
+                        &self.copy(),
+                    ])
                     .current_dir("/"),
             ),
         }
@@ -176,7 +225,9 @@ impl Rig {
 
 async fn get(service: &Service, path: &str, token: &str) -> u16 {
     let request = reqwest::Client::new().get(format!("{}{path}", service.base));
-    Reply::of(request.bearer_auth(token).send().await.unwrap()).await.status
+    Reply::of(request.bearer_auth(token).send().await.unwrap())
+        .await
+        .status
 }
 
 both! {

@@ -30,7 +30,10 @@ fn humble(program: &Program, arguments: &[&str]) -> Command {
     }
     let mut command = Command::new("setpriv");
     command
-        .args(["--bounding-set", "-dac_override,-dac_read_search,-net_bind_service"])
+        .args([
+            "--bounding-set",
+            "-dac_override,-dac_read_search,-net_bind_service",
+        ])
         .arg(plain.get_program())
         .args(plain.get_args())
         .current_dir(program.folder.path());
@@ -71,21 +74,32 @@ fn d13_a_folder_or_file_that_may_not_be_written_is_named() {
     std::fs::create_dir(&closed).unwrap();
     let url = format!("sqlite://{}/data/unforget.db", closed.display());
     let ready = format!("sqlite://{}/unforget.db", home.path().display());
-    assert!(Program::new(&[("DATABASE_URL", &ready)]).run(&["migrate"]).status.success());
+    assert!(
+        Program::new(&[("DATABASE_URL", &ready)])
+            .run(&["migrate"])
+            .status
+            .success()
+    );
     mode(&closed, 0o500);
     mode(&home.path().join("unforget.db"), 0o000);
     for (url, path) in [(&url, "closed/data/unforget.db"), (&ready, "/unforget.db")] {
         let program = Program::new(&[("DATABASE_URL", url), ("UNFORGET_LISTEN", "127.0.0.1:0")]);
         for command in ["serve", "migrate"] {
             let line = refused(&mut humble(&program, &[command]));
-            assert!(line.contains("database_url: ") && line.contains(path), "{line}");
+            assert!(
+                line.contains("database_url: ") && line.contains(path),
+                "{line}"
+            );
         }
     }
     // Readable is not enough.
     mode(&home.path().join("unforget.db"), 0o400);
     let program = Program::new(&[("DATABASE_URL", &ready), ("UNFORGET_LISTEN", "127.0.0.1:0")]);
     let line = refused(&mut humble(&program, &["serve"]));
-    assert!(line.contains("database_url: ") && line.contains("/unforget.db"), "{line}");
+    assert!(
+        line.contains("database_url: ") && line.contains("/unforget.db"),
+        "{line}"
+    );
     mode(&closed, 0o700);
 }
 
@@ -95,9 +109,18 @@ fn d13_a_place_that_cannot_hold_a_database_is_named() {
     let path = |name: &str| home.path().join(name).display().to_string();
     std::fs::write(path("letter.txt"), "Dear database, ".repeat(100)).unwrap();
     let file = path("letter.txt");
-    database_is_refused(&format!("sqlite://{file}"), &["/letter.txt", "file is not a database"]);
-    database_is_refused(&format!("sqlite://{file}/x.db"), &["/letter.txt/x.db", "Not a directory"]);
-    database_is_refused("sqlite:///proc/unforget/x.db", &["/proc/unforget/x.db", "No such file"]);
+    database_is_refused(
+        &format!("sqlite://{file}"),
+        &["/letter.txt", "file is not a database"],
+    );
+    database_is_refused(
+        &format!("sqlite://{file}/x.db"),
+        &["/letter.txt/x.db", "Not a directory"],
+    );
+    database_is_refused(
+        "sqlite:///proc/unforget/x.db",
+        &["/proc/unforget/x.db", "No such file"],
+    );
     let folder = home.path().display().to_string();
     database_is_refused(&format!("sqlite://{folder}"), &[&folder, "nable to open"]);
     assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1); // nothing was made in passing
@@ -108,7 +131,9 @@ fn d13_a_database_of_another_program_is_refused_and_left_alone() {
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join("other.db");
     let mut other = SqliteConnection::establish(path.to_str().unwrap()).unwrap();
-    other.batch_execute("CREATE TABLE songs (title TEXT); INSERT INTO songs VALUES ('Yesterday')").unwrap();
+    other
+        .batch_execute("CREATE TABLE songs (title TEXT); INSERT INTO songs VALUES ('Yesterday')")
+        .unwrap();
     drop(other);
     let before = std::fs::read(&path).unwrap();
     let url = format!("sqlite://{}", path.display());
@@ -124,9 +149,13 @@ fn d13_a_database_of_another_program_is_refused_and_left_alone() {
     database_is_refused(&url, &["other.db", "another program's"]);
     let database = Database::create(Backend::Postgres);
     let mut other = diesel::PgConnection::establish(&database.url()).unwrap();
-    other.batch_execute("CREATE TABLE users (nickname TEXT)").unwrap();
+    other
+        .batch_execute("CREATE TABLE users (nickname TEXT)")
+        .unwrap();
     database_is_refused(&database.url(), &["another program's"]);
-    other.batch_execute("ALTER TABLE users RENAME TO fans").unwrap(); // it may live beside us
+    other
+        .batch_execute("ALTER TABLE users RENAME TO fans")
+        .unwrap(); // it may live beside us
     let program = Program::new(&[("DATABASE_URL", &database.url())]);
     assert!(program.run(&["migrate"]).status.success());
 }
@@ -135,12 +164,25 @@ fn d13_a_database_of_another_program_is_refused_and_left_alone() {
 fn d13_a_postgres_that_does_not_let_us_in_is_named() {
     let server = PrivateServer::new();
     let url = server.url();
-    assert!(Program::new(&[("DATABASE_URL", &url)]).run(&["migrate"]).status.success());
+    assert!(
+        Program::new(&[("DATABASE_URL", &url)])
+            .run(&["migrate"])
+            .status
+            .success()
+    );
     let with = |from: &str, to: &str| url.replace(from, to);
-    database_is_refused(&with("/postgres?", "/nowhere?"), &["nowhere", "does not exist"]);
-    database_is_refused(&with("user=postgres", "user=stranger&password=geheim"), &["stranger"]);
+    database_is_refused(
+        &with("/postgres?", "/nowhere?"),
+        &["nowhere", "does not exist"],
+    );
+    database_is_refused(
+        &with("user=postgres", "user=stranger&password=geheim"),
+        &["stranger"],
+    );
     let mut admin = diesel::PgConnection::establish(&url).unwrap();
-    admin.batch_execute("CREATE ROLE app LOGIN PASSWORD 'right'").unwrap();
+    admin
+        .batch_execute("CREATE ROLE app LOGIN PASSWORD 'right'")
+        .unwrap();
     drop(admin);
     server.ask_for_passwords();
     database_is_refused(
@@ -149,7 +191,10 @@ fn d13_a_postgres_that_does_not_let_us_in_is_named() {
     );
     server.stop();
     database_is_refused(&url, &["No such file or directory"]);
-    database_is_refused("postgres://u:geheim@127.0.0.1:1/x", &["127.0.0.1", "Connection refused"]);
+    database_is_refused(
+        "postgres://u:geheim@127.0.0.1:1/x",
+        &["127.0.0.1", "Connection refused"],
+    );
 }
 
 #[test]
@@ -187,7 +232,10 @@ fn d13_a_value_and_a_file_for_the_same_key_are_refused() {
         assert!(line.contains(&words), "{line}");
     }
     // Which database is meant is clear where the general name and our own differ.
-    let program = Program::new(&[("DATABASE_URL", "sqlite://a.db"), ("UNFORGET_DATABASE_URL_FILE", "value.txt")]);
+    let program = Program::new(&[
+        ("DATABASE_URL", "sqlite://a.db"),
+        ("UNFORGET_DATABASE_URL_FILE", "value.txt"),
+    ]);
     file("value.txt", "sqlite://b.db\n", &program);
     assert_eq!(program.json(&["config"])["database_url"], "sqlite://b.db");
 }
@@ -196,7 +244,10 @@ fn d13_a_value_and_a_file_for_the_same_key_are_refused() {
 fn d13_a_file_that_cannot_be_read_is_named_and_a_secret_in_its_place_is_not() {
     let program = Program::new(&[("UNFORGET_MAIL__URL_FILE", "secrets/mail")]);
     let line = refused(&mut program.command(&["serve"]));
-    assert!(line.contains("UNFORGET_MAIL__URL_FILE") && line.contains("secrets/mail: No such file"), "{line}");
+    assert!(
+        line.contains("UNFORGET_MAIL__URL_FILE") && line.contains("secrets/mail: No such file"),
+        "{line}"
+    );
     std::fs::create_dir(program.folder.path().join("secrets")).unwrap();
     std::fs::write(program.folder.path().join("secrets/mail"), "file:out").unwrap();
     mode(&program.folder.path().join("secrets/mail"), 0o000);
@@ -204,7 +255,10 @@ fn d13_a_file_that_cannot_be_read_is_named_and_a_secret_in_its_place_is_not() {
     assert!(line.contains("secrets/mail: Permission denied"), "{line}");
     let program = Program::new(&[("UNFORGET_MAIL__URL_FILE", "smtp://u:geheim@mail.example")]);
     let line = refused(&mut program.command(&["serve"]));
-    assert!(line.contains("UNFORGET_MAIL__URL_FILE must be the path of a file"), "{line}");
+    assert!(
+        line.contains("UNFORGET_MAIL__URL_FILE must be the path of a file"),
+        "{line}"
+    );
     let program = Program::new(&[]);
     std::fs::create_dir(program.folder.path().join("unforget.toml")).unwrap();
     let line = refused(&mut program.command(&["serve"]));
@@ -214,10 +268,26 @@ fn d13_a_file_that_cannot_be_read_is_named_and_a_secret_in_its_place_is_not() {
 #[test]
 fn d13_mail_settings_and_lists_that_cannot_be_used_are_named() {
     for (name, value, words) in [
-        ("UNFORGET_MAIL__URL", "mail.example:25", "mail.url (from UNFORGET_MAIL__URL)"),
-        ("UNFORGET_MAIL__URL", "smtps://u:geheim@", "mail.url (from UNFORGET_MAIL__URL)"),
-        ("UNFORGET_PASSWORD__BREACHED", "lists/none.txt", "password.breached"),
-        ("UNFORGET_METRICSLISTEN", "127.0.0.1:0", "is not a known key"),
+        (
+            "UNFORGET_MAIL__URL",
+            "mail.example:25",
+            "mail.url (from UNFORGET_MAIL__URL)",
+        ),
+        (
+            "UNFORGET_MAIL__URL",
+            "smtps://u:geheim@",
+            "mail.url (from UNFORGET_MAIL__URL)",
+        ),
+        (
+            "UNFORGET_PASSWORD__BREACHED",
+            "lists/none.txt",
+            "password.breached",
+        ),
+        (
+            "UNFORGET_METRICSLISTEN",
+            "127.0.0.1:0",
+            "is not a known key",
+        ),
     ] {
         let program = Program::new(&[(name, value), ("UNFORGET_LISTEN", "127.0.0.1:0")]);
         let line = refused(&mut program.command(&["serve"]));
