@@ -42,7 +42,7 @@ pub(super) fn check(c: &mut SqliteConnection, pragma: &str) -> Result<String> {
         #[diesel(sql_type = Text)]
         said: String,
     }
-    let query = format!("SELECT {pragma} AS said FROM pragma_{pragma}(1)");
+    let query = format!("SELECT {pragma} AS said FROM pragma_{pragma}");
     let lines: Vec<Line> = diesel::sql_query(query).load(c)?;
     let first = lines.into_iter().next();
     Ok(first.map_or_else(|| "nothing".to_owned(), |line| line.said))

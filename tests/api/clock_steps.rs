@@ -78,7 +78,8 @@ both! {
         let token = app.token_of(&client).await;
         let link = app.mailed_token(&token, ANN).await;
         assert_eq!(app.reset(&token, ANN, &link, "a new secret").await.said(), "200 password_reset");
-        for minutes in [-30, 15, -60 * 24, 60 * 24] {
+        // Not before the real time, which a library reads.
+        for minutes in [60 * 48, -30, 15, -60 * 24, 60 * 24] {
             step(&app, minutes);
             let token = app.token_of(&client).await;
             let again = app.reset(&token, ANN, &link, "another secret").await;

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::both;
 use crate::helpers::{Backend, Database, Program};
-use crate::smtp::{Behaviour, SmtpSink, Stage};
+use crate::smtp::{Behaviour, SmtpSink, Stage, TlsMode};
 
 /// What it found: the exit code, and each check's level and text.
 struct Found {
@@ -86,10 +86,17 @@ fn program(database: &Database, mail_url: &str) -> Program {
     ])
 }
 
+/// Lets the program trust the sink's CA.
+fn trust(program: &mut Program, sink: &SmtpSink) {
+    std::fs::write(program.folder.path().join("ca.pem"), sink.ca_pem()).unwrap();
+    program.set("SSL_CERT_FILE", "ca.pem");
+}
+
 both! {
     async fn doctor_finds_a_healthy_service_healthy_while_it_runs(backend: Backend) {
-        let (database, sink) = (Database::create(backend), SmtpSink::start().await);
+        let (database, sink) = (Database::create(backend), SmtpSink::start_tls(TlsMode::StartTls).await);
         let mut program = program(&database, &sink.url_as("post", "geheim"));
+        trust(&mut program, &sink);
         let fresh = Found::by(&program);
         fresh.says("database", "warning", if backend == Backend::Sqlite { "not there yet" } else { "waits for migrations" });
         let client = program.json(&["client", "add", "Page", "--scope", "password:remind"]);
@@ -160,8 +167,12 @@ async fn doctor_names_all_that_is_broken_and_does_not_hang() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn doctor_knows_a_mail_server_that_refuses_us_from_one_that_is_not_there() {
-    let (database, sink) = (Database::create(Backend::Sqlite), SmtpSink::start().await);
-    let program = program(&database, &sink.url_as("post", "geheim"));
+    let (database, sink) = (
+        Database::create(Backend::Sqlite),
+        SmtpSink::start_tls(TlsMode::StartTls).await,
+    );
+    let mut program = program(&database, &sink.url_as("post", "geheim"));
+    trust(&mut program, &sink);
     sink.behave(Behaviour {
         auth_reply: Some("535 5.7.8 no".into()),
         ..Behaviour::default()
@@ -169,7 +180,6 @@ async fn doctor_knows_a_mail_server_that_refuses_us_from_one_that_is_not_there()
     Found::by(&program).says("mail", "error", "535 5.7.8");
     sink.stop();
     Found::by(&program).says("mail", "error", "no connection");
-    let mut program = program;
     program.set("UNFORGET_MAIL__URL", "file:out");
     Found::by(&program).says("mail", "warning", "nobody gets any");
     program.set("UNFORGET_MAIL__URL", "file:/proc/none");

@@ -2,17 +2,28 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use diesel::connection::SimpleConnection;
 use diesel::{Connection, SqliteConnection};
 
-use crate::helpers::{Backend, Database, Program};
+use crate::helpers::{Backend, Database, PATIENCE, Program};
 use crate::postgres::PrivateServer;
 
-/// The one line with which a command ends.
+/// The one line with which a command ends. One that runs instead is ended.
 fn refused(command: &mut Command) -> String {
-    let output = command.output().unwrap();
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let deadline = Instant::now() + 3 * PATIENCE;
+    while child.try_wait().unwrap().is_none() {
+        if Instant::now() > deadline {
+            child.kill().unwrap();
+            panic!("it runs: {command:?}: {:?}", child.wait_with_output());
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let output = child.wait_with_output().unwrap();
     let stderr = String::from_utf8(output.stderr).unwrap();
     let outcome = (output.status.code(), stderr.lines().count());
     assert_eq!(outcome, (Some(1), 1), "{command:?}: {stderr}");
@@ -115,7 +126,7 @@ fn d13_a_place_that_cannot_hold_a_database_is_named() {
     );
     database_is_refused(
         &format!("sqlite://{file}/x.db"),
-        &["/letter.txt/x.db", "Not a directory"],
+        &["/letter.txt/x.db", "File exists"],
     );
     database_is_refused(
         "sqlite:///proc/unforget/x.db",
