@@ -1,10 +1,13 @@
 //! Unforget: self-hosted password recovery for third-party apps. This file is the map of the house.
 
+#![forbid(unsafe_code)]
+
 pub mod app; // what handlers get
 pub mod breaches; // the list of passwords that others have lost
 pub mod cli; // the commands: print, never decide
 pub mod clock; // the only caller of Utc::now
 pub mod config; // the settings, validated as a whole
+pub mod doctor; // looks whether all that the service needs is there
 pub mod domain; // pure values and rules
 pub mod entropy; // the only maker of random bytes and ids
 pub mod flows; // the things that the service does

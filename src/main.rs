@@ -1,5 +1,7 @@
 //! The program: reads the command and sets the exit code.
 
+#![forbid(unsafe_code)]
+
 use std::process::ExitCode;
 
 fn main() -> ExitCode {

@@ -35,16 +35,16 @@ const FORGET: Duration = Duration::from_secs(60);
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
     /// The database.
-    #[error("{0}")]
+    #[error("database_url: {0}")]
     Storage(#[from] StorageError),
     /// The list of breached passwords.
     #[error("password.breached: {0}")]
     Breaches(#[from] BreachesError),
     /// The mail settings.
-    #[error("mail: {0}")]
+    #[error("mail.url or mail.from: {0}")]
     Mail(#[from] MailerError),
     /// The address.
-    #[error("cannot listen on {0}: {1}")]
+    #[error("listen: cannot listen on {0}: {1}")]
     Listen(SocketAddr, std::io::Error),
     /// The server ended by itself.
     #[error("the server failed: {0}")]

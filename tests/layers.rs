@@ -14,12 +14,13 @@ const MAY_NAME: &[(&str, &str)] = &[
     ("main", "cli"),
     (
         "cli",
-        "server config worker http flows oauth hasher mail storage domain",
+        "server doctor config worker http flows oauth hasher mail storage domain",
     ),
     (
         "server",
         "app config worker http flows oauth hasher breaches mail storage domain",
     ),
+    ("doctor", "config hasher breaches mail storage domain"),
     ("http", "app flows oauth hasher storage domain"),
     ("app", "flows oauth hasher mail storage domain"),
     ("worker", "app flows mail storage domain"),

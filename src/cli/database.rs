@@ -6,10 +6,11 @@ use super::CliError;
 use super::output::Output;
 use crate::config::Settings;
 use crate::flows::Flows;
+use crate::server::ServerError;
 use crate::storage::Storage;
 
 pub(super) fn migrate(settings: &Settings, output: &Output) -> Result<(), CliError> {
-    let ran = Storage::migrate(&settings.database_url)?;
+    let ran = Storage::migrate(&settings.database_url).map_err(ServerError::from)?;
     let text = || match ran.as_slice() {
         [] => "The database is up to date.".to_owned(),
         names => format!("Ran {}. The database is up to date.", names.join(", ")),

@@ -57,11 +57,18 @@ impl ExportFile {
         &self.file
     }
 
-    /// Whoever finds the file from now on finds all of it.
+    /// What it is called until it is whole; none for what is no file.
+    pub(super) fn partial(&self) -> Option<&Path> {
+        self.whole.as_ref().map(|whole| whole.partial.as_path())
+    }
+
+    /// Whoever finds the file from now on finds all of it, also after the machine has died.
     pub(super) fn finish(mut self) -> io::Result<()> {
         if let Some(Whole { partial, target }) = &self.whole {
             self.file.sync_all()?;
             fs::rename(partial, target)?;
+            let folder = target.parent().filter(|f| !f.as_os_str().is_empty());
+            File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
             self.whole = None;
         }
         Ok(())

@@ -1,9 +1,11 @@
 //! The commands, one file for each family. They print and never decide.
 
 mod audit;
+mod backup;
 mod client;
 mod config;
 mod database;
+mod doctor;
 mod export_file;
 mod mail;
 mod manual;
@@ -62,6 +64,22 @@ enum Command {
     Audit(audit::AuditArguments),
     /// Delete what has ended (serve does it too)
     Purge,
+    /// Copy the SQLite database into a file while the service runs
+    Backup {
+        /// The file; only its owner may read it
+        file: PathBuf,
+        /// Replace the file if it is there
+        #[arg(long)]
+        force: bool,
+    },
+    /// End every token, link and session, for example after a backup was restored
+    RevokeAll {
+        /// Yes: every app and every user has to get a new one
+        #[arg(long, required = true)]
+        yes: bool,
+    },
+    /// Look whether everything that the service needs is there and works
+    Doctor,
     /// Print the effective configuration, secrets masked
     Config,
     /// Print what makes a shell complete our commands
@@ -133,6 +151,9 @@ async fn execute(arguments: Arguments) -> Result<(), CliError> {
         Command::Config => config::show(&settings()?, &output),
         Command::Migrate => database::migrate(&settings()?, &output),
         Command::Purge => database::purge(&flows(&settings()?)?, &output).await,
+        Command::Backup { file, force } => backup::backup(&file, force, &settings()?, &output),
+        Command::RevokeAll { yes: _ } => backup::revoke_all(&flows(&settings()?)?, &output).await,
+        Command::Doctor => doctor::execute(settings(), &output).await,
         Command::Audit(arguments) => {
             audit::execute(arguments, &flows(&settings()?)?, &output).await
         }

@@ -68,6 +68,22 @@ impl Reader {
             self.put(key, value, name.to_owned());
             return;
         };
+        let plain = name.strip_suffix("_FILE").unwrap_or(name);
+        if self
+            .texts
+            .get(&key)
+            .is_some_and(|text| text.origin == plain)
+        {
+            self.problems
+                .push(format!("{plain} and {name} are both set: keep one of them"));
+            return;
+        }
+        if value.contains("://") {
+            // A value in the place of a path, and it may hold a password.
+            self.problems
+                .push(format!("{name} must be the path of a file"));
+            return;
+        }
         match std::fs::read_to_string(&value) {
             Ok(text) => self.put(
                 key,
@@ -76,7 +92,7 @@ impl Reader {
             ),
             Err(error) => self
                 .problems
-                .push(format!("{name}: cannot read the file: {error}")),
+                .push(format!("{name}: cannot read the file {value}: {error}")),
         }
     }
 

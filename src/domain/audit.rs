@@ -73,6 +73,8 @@ acts! {
     PasswordSet = "password.set",
     /// A user was signed in.
     SessionCreate = "session.create",
+    /// Everything that lets somebody in without a password or a client secret was ended.
+    AccessEnd = "access.end",
 }
 
 /// A name that no act has.

@@ -60,6 +60,27 @@ impl DatabaseUrl {
         }
     }
 
+    /// The URL without its password, for tools that take that from elsewhere.
+    pub fn without_password(&self) -> String {
+        let masked = self.masked();
+        match url::Url::parse(&masked) {
+            Ok(mut url) if matches!(self, Self::Postgres(_)) => {
+                let _none = url.set_password(None);
+                let kept: Vec<(String, String)> = url
+                    .query_pairs()
+                    .into_owned()
+                    .filter(|(key, _)| key != "password" && key != "sslpassword")
+                    .collect();
+                url.set_query(None);
+                if !kept.is_empty() {
+                    url.query_pairs_mut().extend_pairs(kept);
+                }
+                url.into()
+            }
+            _ => masked,
+        }
+    }
+
     /// The kind of database, for people.
     pub fn name(&self) -> &'static str {
         match self {
@@ -93,6 +114,15 @@ mod tests {
         assert_eq!(
             masked("postgresql:///db?host=/run&password=geheim").as_deref(),
             Ok("postgresql:///db?host=%2Frun&password=***")
+        );
+        let without = |text: &str| text.parse::<DatabaseUrl>().map(|u| u.without_password());
+        assert_eq!(
+            without("postgres://u:geheim@h/db?sslmode=require&password=geheim").as_deref(),
+            Ok("postgres://u@h/db?sslmode=require")
+        );
+        assert_eq!(
+            without("sqlite://data/x.db").as_deref(),
+            Ok("sqlite://data/x.db")
         );
         for bad in [
             "",

@@ -8,6 +8,10 @@ use super::Instant;
 /// ends them all (bar F14).
 pub const LIVE_LINKS: usize = 3;
 
+/// How far ahead of this node's clock another's may be. What claims to come from further ahead was written while a clock was wrong
+/// (bar D09).
+pub const SKEW: TimeDelta = TimeDelta::minutes(5);
+
 /// The configured rules of recovery.
 #[derive(Debug, Clone)]
 pub struct RecoveryRules {
@@ -39,6 +43,8 @@ impl RecoveryRules {
     /// Rules on a request, given when mails were last queued for the address, newest first.
     pub fn rule(&self, now: Instant, queued: &[Instant]) -> Ruling {
         let hour = TimeDelta::hours(1);
+        let from_ahead = queued.iter().take_while(|at| **at > now + SKEW).count();
+        let queued = &queued[from_ahead..];
         if queued
             .first()
             .is_some_and(|last| now - *last < self.cooldown)
@@ -74,5 +80,8 @@ mod tests {
             Ruling::Refuse(TimeDelta::seconds(600))
         );
         assert_eq!(rules.rule(now, &[ago(60), ago(3600)]), Ruling::Send);
+        let ahead = [ago(-90_000), ago(-80_000), ago(-301)];
+        assert_eq!(rules.rule(now, &ahead), Ruling::Send);
+        assert_eq!(rules.rule(now, &[ahead[0], ago(-299)]), Ruling::Quiet);
     }
 }

@@ -6,6 +6,7 @@ pub mod change;
 pub mod check;
 pub mod clients;
 pub mod deliver;
+pub mod end_access;
 pub mod import;
 pub mod judge;
 pub mod mails;

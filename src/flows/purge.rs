@@ -19,6 +19,9 @@ const SKIPPED_HISTORY: TimeDelta = TimeDelta::hours(24);
 /// How long an ended secret stays visible to operators: who used it last, and when, may matter after its end.
 const SECRET_HISTORY: TimeDelta = TimeDelta::days(30);
 
+/// No mail that waits is due later than that: between two tries there are a quarter of an hour at most, and a lease is shorter.
+const LONGEST_WAIT: TimeDelta = TimeDelta::hours(1);
+
 /// What was deleted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Purged {
@@ -42,6 +45,8 @@ impl Flows {
     /// Deletes everything that has ended.
     pub async fn purge(&self) -> Result<Purged, StorageError> {
         let now = self.clock.now();
+        self.in_batches(move |c| mails::pull_back(c, now + LONGEST_WAIT, now, BATCH))
+            .await?;
         let mut purged = Purged::default();
         for client in self.storage.read(clients::list).await? {
             purged.access_tokens += self

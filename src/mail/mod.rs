@@ -71,6 +71,37 @@ impl Mailer {
         self.timeout
     }
 
+    /// Whether mail goes into a folder, and nobody gets any.
+    pub fn is_folder(&self) -> bool {
+        matches!(self.transport, Transport::Folder(_))
+    }
+
+    /// Whether the way out is open: connects, protects the connection and logs in, or makes a file in the folder. Sends nothing.
+    pub async fn examine(&self) -> Result<(), String> {
+        let connected = match &self.transport {
+            Transport::Smtp(smtp) => {
+                tokio::time::timeout(self.timeout, smtp.test_connection()).await
+            }
+            Transport::Folder(folder) => {
+                let probe = folder.join(".doctor");
+                let written = telemetry::blocking(move || {
+                    write_private(&probe, b"").and_then(|()| std::fs::remove_file(&probe))
+                });
+                let written = written.await.map_err(std::io::Error::other).flatten();
+                return written.map_err(|error| format!("the mail folder: {error}"));
+            }
+        };
+        match connected {
+            Ok(Ok(true)) => Ok(()),
+            Ok(Ok(false)) => Err("the mail server took the connection and hung up".to_owned()),
+            Ok(Err(error)) => match smtp::classify(&error) {
+                Delivery::Refused { reason, .. } | Delivery::Unknown { reason } => Err(reason),
+                Delivery::Sent => Ok(()),
+            },
+            Err(_) => Err(format!("no answer within {} s", self.timeout.as_secs())),
+        }
+    }
+
     /// Makes one attempt to send a letter, within the time limit: lettre's own covers the connect only (bar E12).
     pub async fn send(&self, letter: &Letter) -> Delivery {
         let refused = |reason: &str| Delivery::Refused {

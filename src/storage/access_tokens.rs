@@ -231,6 +231,18 @@ pub fn delete_of_client(
     )
 }
 
+/// Deletes up to `limit` tokens, whoever has them.
+pub fn delete_all(c: &mut AnyConnection, limit: i64) -> Result<usize> {
+    let tokens: Vec<Vec<u8>> = access_tokens::table
+        .select(access_tokens::digest)
+        .limit(limit)
+        .load(c)?;
+    Ok(
+        diesel::delete(access_tokens::table.filter(access_tokens::digest.eq_any(tokens)))
+            .execute(c)?,
+    )
+}
+
 /// Deletes up to `limit` expired tokens of a client.
 pub fn purge(c: &mut AnyConnection, client: &ClientId, now: Instant, limit: i64) -> Result<usize> {
     let expired: Vec<Vec<u8>> = access_tokens::table

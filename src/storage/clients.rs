@@ -198,6 +198,17 @@ pub fn end_own_tokens(c: &mut AnyConnection, id: &ClientId, now: Instant) -> Res
     Ok(())
 }
 
+/// Ends every token of every client that there is by now, and every token that manages a registration: says how many of these.
+pub fn end_all_tokens(c: &mut AnyConnection, now: Instant) -> Result<usize> {
+    diesel::update(clients::table)
+        .set(clients::tokens_from.eq(At(now)))
+        .execute(c)?;
+    Ok(diesel::update(clients::table)
+        .filter(clients::registration_digest.is_not_null())
+        .set(clients::registration_digest.eq(None::<Vec<u8>>))
+        .execute(c)?)
+}
+
 /// From now on only operators manage this client: it has scopes that nobody gave it over HTTP.
 pub fn take_over(c: &mut AnyConnection, id: &ClientId) -> Result<()> {
     diesel::update(clients::table.find(id.as_str()))

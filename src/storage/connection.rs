@@ -31,9 +31,8 @@ impl AnyConnection {
     pub fn open(url: &DatabaseUrl) -> Result<Self> {
         match url {
             DatabaseUrl::Sqlite(path) => {
-                create_private(path).map_err(|e| {
-                    StorageError::Unavailable(format!("cannot open {}: {e}", path.display()))
-                })?;
+                create_private(path)
+                    .map_err(|e| StorageError::Unavailable(format!("cannot open the file: {e}")))?;
                 let text = path.to_string_lossy();
                 // A leading "./" keeps SQLite from reading a name such as "file:x" as a URI.
                 let text = if path.is_absolute() {
@@ -142,9 +141,12 @@ impl AnyConnection {
     /// Gives the one connection that writes to SQLite room to work: digests are random, so every insert touches another page.
     pub(super) fn prepare_for_writes(&mut self) -> Result<()> {
         match self {
-            Self::Sqlite(c) => Ok(
-                c.batch_execute("PRAGMA cache_size = -16384; PRAGMA wal_autocheckpoint = 4000")?
-            ),
+            // The last statement writes nothing, and is refused where the file may only be read: SQLite opens it all the same, and says
+            // so no sooner than at the first write (bar D13).
+            Self::Sqlite(c) => Ok(c.batch_execute(
+                "PRAGMA cache_size = -16384; PRAGMA wal_autocheckpoint = 4000; \
+                 DELETE FROM __diesel_schema_migrations WHERE 0",
+            )?),
             Self::Postgres(_) => Ok(()),
         }
     }
@@ -157,6 +159,27 @@ impl AnyConnection {
     /// Whether the server still answers.
     pub(super) fn ping(&mut self) -> Result<()> {
         Ok(self.batch_execute("SELECT 1")?)
+    }
+
+    /// Whether there are tables, and no list of migrations, which is what we make first. On PostgreSQL only those count that stand where
+    /// ours would: extensions put theirs beside them.
+    pub(super) fn has_foreign_tables(&mut self) -> Result<bool> {
+        #[derive(QueryableByName)]
+        struct Table {
+            #[diesel(sql_type = Text)]
+            name: String,
+        }
+        const LIST: &str = "__diesel_schema_migrations";
+        let tables: Vec<Table> = match self {
+            Self::Sqlite(c) => {
+                diesel::sql_query("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite!_%' ESCAPE '!'").load(c)?
+            }
+            Self::Postgres(c) => {
+                diesel::sql_query("SELECT tablename::text AS name FROM pg_tables WHERE schemaname = current_schema() \
+                                   AND tablename IN ('__diesel_schema_migrations', 'clients', 'users', 'mails', 'access_tokens')").load(c)?
+            }
+        };
+        Ok(!tables.is_empty() && tables.iter().all(|table| table.name != LIST))
     }
 
     /// Lets transactions that concern the same key run one after the other, until this one ends. SQLite has one writer

@@ -26,6 +26,17 @@ pub enum StorageError {
 pub type Result<T> = std::result::Result<T, StorageError>;
 
 impl StorageError {
+    /// The same, naming what was being opened: neither database does.
+    pub(super) fn opening(self, what: &str) -> Self {
+        match self {
+            Self::Busy(text) => Self::Busy(format!("{what}: {text}")),
+            Self::Unavailable(text) | Self::Internal(text) => {
+                Self::Unavailable(format!("{what}: {text}"))
+            }
+            other => other,
+        }
+    }
+
     /// Whether trying the same again later can help.
     pub fn is_passing(&self) -> bool {
         matches!(self, Self::Busy(_) | Self::Unavailable(_) | Self::Gone)

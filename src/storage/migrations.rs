@@ -18,6 +18,8 @@ pub enum SchemaStatus {
     Behind(Vec<String>),
     /// A newer program has been here; these migrations are unknown to us.
     Newer(Vec<String>),
+    /// It holds the tables of another program.
+    Foreign,
 }
 
 /// Runs what has yet to run, all of it or nothing, and returns the names. Programs that start together wait for each other
@@ -42,7 +44,7 @@ fn run_locked(connection: &mut AnyConnection) -> Result<Vec<String>> {
     let pending = match status(connection)? {
         SchemaStatus::Current => return Ok(Vec::new()),
         SchemaStatus::Behind(names) => names,
-        newer @ SchemaStatus::Newer(_) => return Err(StorageError::Unavailable(newer.to_string())),
+        refused => return Err(StorageError::Unavailable(refused.to_string())),
     };
     connection
         .run_pending_migrations(source(connection))
@@ -62,6 +64,9 @@ pub(super) fn status(connection: &mut AnyConnection) -> Result<SchemaStatus> {
             )
         })
         .collect();
+    if connection.has_foreign_tables()? {
+        return Ok(SchemaStatus::Foreign);
+    }
     let applied = connection.applied_migrations().map_err(failed)?;
     let unknown: Vec<_> = applied
         .iter()
@@ -69,6 +74,9 @@ pub(super) fn status(connection: &mut AnyConnection) -> Result<SchemaStatus> {
         .map(MigrationVersion::to_string)
         .collect();
     if !unknown.is_empty() {
+        if applied.len() == unknown.len() {
+            return Ok(SchemaStatus::Foreign); // not even the first one is ours
+        }
         return Ok(SchemaStatus::Newer(unknown));
     }
     let pending: Vec<_> = known
@@ -99,6 +107,9 @@ impl std::fmt::Display for SchemaStatus {
                     versions.join(", ")
                 )
             }
+            Self::Foreign => f.write_str(
+                "the database is another program's: it has tables that are not ours (choose an empty one)",
+            ),
         }
     }
 }

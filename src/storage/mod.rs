@@ -2,11 +2,13 @@
 
 pub mod access_tokens;
 pub mod audit;
+mod backup;
 pub mod client_secrets;
 pub mod clients;
 mod columns;
 mod connection;
 mod error;
+mod examine;
 pub mod guesses;
 pub mod jtis;
 mod lane;
@@ -23,6 +25,7 @@ use std::sync::Arc;
 
 pub use connection::AnyConnection;
 pub use error::{Result, StorageError};
+pub use examine::{Examined, Kind};
 pub use migrations::SchemaStatus;
 
 use crate::domain::DatabaseUrl;
@@ -52,28 +55,32 @@ impl Storage {
     /// Opens the database that the URL names, or says why it cannot be opened: at once, and never by falling back to
     /// another one. `parallel` is the number of reads that may run side by side on SQLite, and of connections on PostgreSQL.
     pub fn open(url: &DatabaseUrl, parallel: u32, schema: Schema) -> Result<Self> {
-        let mut first = AnyConnection::open(url)?;
-        match schema {
-            Schema::Migrate => {
-                migrations::run(&mut first)?;
+        let open = || {
+            let mut first = AnyConnection::open(url)?;
+            match schema {
+                Schema::Migrate => {
+                    migrations::run(&mut first)?;
+                }
+                Schema::Require => match migrations::status(&mut first)? {
+                    SchemaStatus::Current => {}
+                    other => return Err(StorageError::Unavailable(other.to_string())),
+                },
             }
-            Schema::Require => match migrations::status(&mut first)? {
-                SchemaStatus::Current => {}
-                other => return Err(StorageError::Unavailable(other.to_string())),
-            },
-        }
-        Ok(Self(Arc::new(match url {
-            DatabaseUrl::Sqlite(_) => Backend::Sqlite {
-                writes: Lane::start(url, Mode::Write, 1)?,
-                reads: Lane::start(url, Mode::Read, parallel as usize)?,
-            },
-            DatabaseUrl::Postgres(_) => Backend::Postgres(Pool::new(url, parallel)?),
-        })))
+            Ok(Self(Arc::new(match url {
+                DatabaseUrl::Sqlite(_) => Backend::Sqlite {
+                    writes: Lane::start(url, Mode::Write, 1)?,
+                    reads: Lane::start(url, Mode::Read, parallel as usize)?,
+                },
+                DatabaseUrl::Postgres(_) => Backend::Postgres(Pool::new(url, parallel)?),
+            })))
+        };
+        open().map_err(|error: StorageError| error.opening(&url.masked()))
     }
 
     /// Brings the database up to date and returns the names of the migrations that ran.
     pub fn migrate(url: &DatabaseUrl) -> Result<Vec<String>> {
-        migrations::run(&mut AnyConnection::open(url)?)
+        let run = || migrations::run(&mut AnyConnection::open(url)?);
+        run().map_err(|error| error.opening(&url.masked()))
     }
 
     /// Runs a closure that only reads.

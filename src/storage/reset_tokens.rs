@@ -144,6 +144,19 @@ pub fn delete_unused(c: &mut AnyConnection, user: Uuid) -> Result<()> {
     Ok(())
 }
 
+/// Ends up to `limit` links, whoever they belong to.
+pub fn delete_all_unused(c: &mut AnyConnection, limit: i64) -> Result<usize> {
+    let unused: Vec<Vec<u8>> = reset_tokens::table
+        .filter(reset_tokens::used_at.is_null())
+        .select(reset_tokens::digest)
+        .limit(limit)
+        .load(c)?;
+    Ok(
+        diesel::delete(reset_tokens::table.filter(reset_tokens::digest.eq_any(unused)))
+            .execute(c)?,
+    )
+}
+
 /// Deletes up to `limit` tokens that have expired.
 pub fn purge(c: &mut AnyConnection, now: Instant, limit: i64) -> Result<usize> {
     let expired: Vec<Vec<u8>> = reset_tokens::table

@@ -55,7 +55,7 @@ async fn every_command_that_prints_data_prints_json_when_asked() {
     file("users.jsonl", "{\"email\": \"bob@example.com\"}");
     const DOCUMENT: bool = true;
     const LINES: bool = false;
-    let steps: [(&str, &[&str], bool); 23] = [
+    let steps: [(&str, &[&str], bool); 26] = [
         ("migrate", &[], DOCUMENT),
         ("config", &[], DOCUMENT),
         ("client apply", &["apps.toml"], DOCUMENT),
@@ -81,6 +81,9 @@ async fn every_command_that_prints_data_prints_json_when_asked() {
         ("mail test", &["ann@example.com"], DOCUMENT),
         ("mail list", &[], DOCUMENT),
         ("purge", &[], DOCUMENT),
+        ("backup", &["copy.db"], DOCUMENT),
+        ("revoke-all", &["--yes"], DOCUMENT),
+        ("doctor", &[], DOCUMENT),
         ("audit", &[], LINES),
         ("man", &["pages"], DOCUMENT),
     ];

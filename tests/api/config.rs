@@ -61,7 +61,7 @@ fn d13_everything_that_is_wrong_is_named_in_one_line() {
         "token.lifetime (from UNFORGET_TOKEN__LIFETIME) must be a duration such as",
         "public_url (from UNFORGET_PUBLIC_URL) must be https",
         "mail.url (from UNFORGET_MAIL__URL) smtp+plain:// is for loopback only",
-        "UNFORGET_LIMITS__TOKEN_BURST_FILE: cannot read the file",
+        "UNFORGET_LIMITS__TOKEN_BURST_FILE: cannot read the file not/there: No such file",
         "database_url (from DATABASE_URL) must begin with sqlite:// (then a path) or postgres://",
     ];
     for command in [&["config"][..], &["serve"], &["user", "list"]] {

@@ -106,6 +106,13 @@ impl PrivateServer {
         finish(self.control("stop").args(["-w", "-m", "immediate"]));
     }
 
+    /// From now on nobody comes in without a password.
+    pub(crate) fn ask_for_passwords(&self) {
+        let access = self.home().join("data/pg_hba.conf");
+        fs::write(access, "local all all scram-sha-256\n").expect("who may come in");
+        finish(&mut self.control("reload"));
+    }
+
     /// Down and up again.
     pub(crate) fn restart(&self) {
         self.stop();
@@ -156,8 +163,15 @@ impl Drop for PrivateServer {
     }
 }
 
+/// A program that belongs to the server, such as pg_dump.
+pub(crate) fn tool(name: &str) -> Command {
+    let mut tool = Command::new(binaries().join(name));
+    tool.env("LC_ALL", "C");
+    tool
+}
+
 /// Runs a command to its end and panics with what it said if it failed.
-fn finish(command: &mut Command) {
+pub(crate) fn finish(command: &mut Command) {
     let output = command
         .output()
         .unwrap_or_else(|error| panic!("cannot run {command:?}: {error}"));

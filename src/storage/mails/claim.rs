@@ -119,6 +119,12 @@ pub fn record(
 pub fn is_leased(c: &mut AnyConnection, id: Uuid, lease: Uuid) -> Result<bool> {
     let held = mails::table
         .filter(mails::id.eq(Id(id)))
-        .filter(mails::lease.eq(Id(lease)));
-    Ok(held.count().get_result::<i64>(c)? == 1)
+        .filter(mails::lease.eq(Id(lease)))
+        .select(mails::id);
+    // Whoever cancels mails waits for this one's transaction, and then finds the token that it has made.
+    let found: Option<Id> = match c {
+        AnyConnection::Postgres(postgres) => held.for_update().get_result(postgres).optional()?,
+        AnyConnection::Sqlite(sqlite) => held.get_result(sqlite).optional()?, // the only writer
+    };
+    Ok(found.is_some())
 }

@@ -182,6 +182,21 @@ pub fn cancel_resets(c: &mut AnyConnection, address_key: &str, now: Instant) -> 
     Ok(())
 }
 
+/// Gives up to `limit` of the reset mails up that wait, whoever they are for.
+pub fn cancel_all_resets(c: &mut AnyConnection, now: Instant, limit: i64) -> Result<usize> {
+    let waiting: Vec<Id> = mails::table
+        .filter(mails::address_key.is_not_null())
+        .filter(mails::due_at.is_not_null())
+        .select(mails::id)
+        .limit(limit)
+        .load(c)?;
+    Ok(
+        diesel::update(mails::table.filter(mails::id.eq_any(waiting)))
+            .set(Ending::skipped(now))
+            .execute(c)?,
+    )
+}
+
 /// The newest mails, in the given state or in any.
 pub fn list(
     c: &mut AnyConnection,
@@ -231,6 +246,24 @@ pub fn count_queued(c: &mut AnyConnection) -> Result<i64> {
         .filter(mails::due_at.is_not_null())
         .count()
         .get_result(c)?)
+}
+
+/// Makes up to `limit` mails due now that claim to be due after `latest`: no pause between tries is as long, so a clock was wrong when
+/// that was written (bar D09).
+pub fn pull_back(
+    c: &mut AnyConnection,
+    latest: Instant,
+    now: Instant,
+    limit: i64,
+) -> Result<usize> {
+    let far: Vec<Id> = mails::table
+        .filter(mails::due_at.gt(At(latest)))
+        .select(mails::id)
+        .limit(limit)
+        .load(c)?;
+    Ok(diesel::update(mails::table.filter(mails::id.eq_any(far)))
+        .set(mails::due_at.eq(At(now)))
+        .execute(c)?)
 }
 
 /// Deletes up to `limit` mails that were finished before `before` (the skipped ones: before `skipped_before`) and whose links

@@ -1,0 +1,69 @@
+//! `unforget backup`, and what has to follow when a backup comes back: `unforget revoke-all`.
+
+use std::path::Path;
+
+use serde_json::json;
+
+use super::CliError;
+use super::export_file::ExportFile;
+use super::output::Output;
+use crate::config::Settings;
+use crate::domain::DatabaseUrl;
+use crate::flows::{By, Flows};
+use crate::server::ServerError;
+use crate::storage::Storage;
+
+/// Copies the SQLite file beside whoever uses it. The copy gets its name when it is whole, checked, and on the disk.
+pub(super) fn backup(
+    file: &Path,
+    force: bool,
+    settings: &Settings,
+    output: &Output,
+) -> Result<(), CliError> {
+    let shown = file.display();
+    let DatabaseUrl::Sqlite(database) = &settings.database_url else {
+        // Its own tool belongs to the server's version, which ours cannot know; it takes the password from where others do not see it.
+        return Err(CliError::refused(format!(
+            "PostgreSQL has a tool of its own: PGPASSFILE=.. pg_dump --format=custom --file='{shown}' '{}'",
+            settings.database_url.without_password()
+        )));
+    };
+    if file.exists() && !force {
+        return Err(CliError::refused(format!(
+            "{shown} is there already; --force replaces it"
+        )));
+    }
+    let cannot = |error| CliError::refused(format!("cannot write {shown}: {error}"));
+    let copy = ExportFile::open(file).map_err(cannot)?;
+    let Some(partial) = copy.partial() else {
+        return Err(CliError::refused(format!("{shown} is no file")));
+    };
+    if database.canonicalize().ok() == file.canonicalize().ok() && file.exists() {
+        return Err(CliError::refused(format!("{shown} is the database itself")));
+    }
+    Storage::back_up(database, partial).map_err(ServerError::from)?;
+    let bytes = copy.file().metadata().map_err(cannot)?.len();
+    copy.finish().map_err(cannot)?;
+    let value = json!({"file": shown.to_string(), "bytes": bytes, "status": "written"});
+    Ok(output.data(&value, || {
+        format!("{shown} is a whole copy ({bytes} bytes). Whoever restores it runs `unforget revoke-all --yes` before the service starts.")
+    })?)
+}
+
+/// Ends what lets somebody in without a password or a client secret.
+pub(super) async fn revoke_all(flows: &Flows, output: &Output) -> Result<(), CliError> {
+    let ended = flows.end_all_access(By::Operator).await?;
+    let value = json!({
+        "access_tokens": ended.access_tokens,
+        "reset_links": ended.reset_links,
+        "reset_mails": ended.reset_mails,
+        "registration_tokens": ended.registration_tokens,
+    });
+    Ok(output.data(&value, || {
+        format!(
+            "Ended {} access tokens, {} reset links, {} reset mails that waited and {} registration tokens. Passwords and client \
+             secrets stay.",
+            ended.access_tokens, ended.reset_links, ended.reset_mails, ended.registration_tokens
+        )
+    })?)
+}
