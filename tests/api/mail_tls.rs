@@ -70,6 +70,12 @@ async fn says_nothing(mode: TlsMode, identity: Identity) {
     let stderr = String::from_utf8(test.stderr).unwrap();
     assert_eq!((test.status.code(), stderr.lines().count()), (Some(1), 1));
     assert!(!stderr.contains("s3cret"), "{stderr}");
+    let why = if mode == TlsMode::Implicit {
+        "no connection"
+    } else {
+        "STARTTLS"
+    };
+    assert!(stderr.contains(why), "{stderr}");
     assert!(sink.credentials().is_empty() && sink.attempts() == 0);
 }
 
@@ -86,6 +92,17 @@ async fn e13_implicit_tls_delivers_with_the_login() {
 #[tokio::test]
 async fn e13_a_server_that_hides_starttls_gets_no_login_and_no_mail() {
     says_nothing(TlsMode::Stripped, Identity::Localhost).await;
+}
+
+#[tokio::test]
+async fn e13_what_was_appended_to_the_answer_to_starttls_is_believed_by_nobody() {
+    says_nothing(TlsMode::Injecting, Identity::Localhost).await;
+}
+
+#[tokio::test]
+async fn e13_a_certificate_that_vouches_for_itself_gets_no_login_and_no_mail() {
+    says_nothing(TlsMode::StartTls, Identity::SelfSigned).await;
+    says_nothing(TlsMode::Implicit, Identity::SelfSigned).await;
 }
 
 #[tokio::test]

@@ -182,15 +182,34 @@ pub fn cancel_resets(c: &mut AnyConnection, address_key: &str, now: Instant) -> 
     Ok(())
 }
 
-/// The newest mails, in the given state or in any.
-pub fn list(
-    c: &mut AnyConnection,
-    state: Option<MailState>,
-    limit: i64,
-) -> Result<Vec<MailReport>> {
+/// Which mails an operator wants to see.
+#[derive(Debug, Clone, Default)]
+pub struct Filter {
+    /// Only those in this state.
+    pub state: Option<MailState>,
+    /// Only those of this user, or to this address.
+    pub whose: Option<Whose>,
+}
+
+/// A user, as mails name one: notices by the id, reset mails by the address that was asked for, whether or not anybody has it.
+#[derive(Debug, Clone)]
+pub struct Whose {
+    /// The user, if there is one.
+    pub user_id: Option<Uuid>,
+    /// The key of the address, if it is known.
+    pub address_key: Option<String>,
+}
+
+/// The newest mails.
+pub fn list(c: &mut AnyConnection, filter: &Filter, limit: i64) -> Result<Vec<MailReport>> {
     let mut query = mails::table.into_boxed();
-    if let Some(state) = state {
+    if let Some(state) = filter.state {
         query = query.filter(mails::state.eq(state.name()));
+    }
+    if let Some(whose) = &filter.whose {
+        // A comparison with NULL finds nothing.
+        let theirs = mails::user_id.eq(whose.user_id.map(Id));
+        query = query.filter(theirs.or(mails::address_key.eq(whose.address_key.as_deref())));
     }
     let rows: Vec<Row> = query
         .order(mails::id.desc())
