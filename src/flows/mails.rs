@@ -6,7 +6,7 @@ use super::Flows;
 use super::users::UserRef;
 use crate::domain::mail::{MailKind, MailState};
 use crate::domain::{Instant, User};
-use crate::storage::mails::{Filter, MailReport, Whose};
+use crate::storage::mails::{MailReport, Whose};
 use crate::storage::{AnyConnection, StorageError, mails, users};
 
 /// What becomes of an operator's wish to try a mail again.
@@ -35,9 +35,8 @@ impl Flows {
         state: Option<MailState>,
         limit: i64,
     ) -> Result<Vec<MailReport>, StorageError> {
-        let filter = Filter { state, whose: None };
         self.storage
-            .read(move |c| mails::list(c, &filter, limit))
+            .read(move |c| mails::list(c, state, limit))
             .await
     }
 
@@ -62,8 +61,7 @@ impl Flows {
                 },
                 user_id: found.map(|user| user.id),
             };
-            let whose = Some(whose);
-            mails::list(c, &Filter { state, whose }, limit)
+            mails::list_of(c, &whose, state, limit)
         };
         self.storage.read(list).await
     }

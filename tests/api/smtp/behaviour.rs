@@ -50,7 +50,7 @@ pub(crate) enum Stage {
     Rcpt,
     /// DATA was sent, but not the message.
     Data,
-    /// The message is on its way, and nobody reads it; after a reply the sink hangs up.
+    /// The message is on its way, and nobody keeps it.
     Body,
     /// The whole message was sent. While it stalls here, the message does not count as accepted.
     Dot,

@@ -264,9 +264,10 @@ impl<'a> Session<'a> {
         match fault {
             None => return Ok(()),
             Some(Fault::Reply(reply)) => self.say(&reply).await?,
-            Some(Fault::Silence) => self.wire.silence().await?,
-            Some(Fault::HangUp) => {}
+            Some(Fault::Silence) => {}
+            Some(Fault::HangUp) => return Err(Error::other("hung up")),
         }
+        self.wire.silence().await?;
         Err(Error::other("hung up"))
     }
 
