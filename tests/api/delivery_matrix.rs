@@ -33,7 +33,7 @@ const DROPPED: &str = "dropped";
 /// The server has the mail, and hangs up instead of saying so.
 const TAKEN: &str = "taken";
 
-fn troubles() -> [(&'static str, Fault); 5] {
+pub(crate) fn troubles() -> [(&'static str, Fault); 5] {
     [
         (HUNG, Fault::Silence),
         (LATER, Fault::Reply("451 4.3.0 later".to_owned())),
@@ -232,6 +232,33 @@ both! {
             assert_eq!(sink.struck(), 1, "{what}: the session was not kept");
         }
         assert_eq!(sink.received().len(), 10);
+    }
+
+    async fn e09_e12_a_server_that_takes_no_connection_delays_a_mail(backend: Backend) {
+        // Full, and nobody takes from it: whoever connects hears nothing at all.
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let listener = socket.listen(1).unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut queue = Vec::new();
+        let hangs = async |queue: &mut Vec<_>| {
+            let connect = tokio::net::TcpStream::connect(address);
+            let connected = tokio::time::timeout(Duration::from_secs(1), connect).await;
+            connected.map(|stream| queue.push(stream)).is_err()
+        };
+        while !hangs(&mut queue).await {}
+        let url = format!("smtp+plain://{address}");
+        let app = TestApp::start_with(backend, |s| {
+            s.mail.url = url.parse().unwrap();
+            s.mail.timeout = Duration::from_secs(1);
+        })
+        .await;
+        app.user("ann@example.com").await;
+        let token = app.token(APP).await;
+        assert_eq!(app.remind(&token, "ann@example.com").await.said(), "200 reminder_sent");
+        let failed = report(&app, "ann@example.com", |r| r.failure.is_some()).await;
+        assert_eq!(failed.state, "queued");
+        assert_eq!(failed.failure.as_deref(), Some("no connection to the mail server: no answer within 1 s"));
     }
 
     async fn e12_nobody_who_asks_waits_for_a_mail_server_that_hangs(backend: Backend) {

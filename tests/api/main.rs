@@ -76,6 +76,7 @@ mod openapi_oauth;
 mod operation;
 mod operation_crash;
 mod operation_logs;
+mod oracle;
 mod page;
 mod page_forgot;
 mod page_limits;
