@@ -210,7 +210,8 @@ both! {
             let codes: Vec<_> = [0, 1, 2]
                 .map(|_| one_answer(&app, &token, route, number, "")[9..12].to_owned())
                 .into();
-            assert_eq!(codes, ["200", "200", "429"], "{}", route.path);
+            assert!(codes[0].starts_with('2') && codes[1] == codes[0], "{codes:?}");
+            assert_eq!(codes[2], "429", "{}", route.path);
         }
         app.quiet().await;
         let states: BTreeSet<_> = app.flows.list_mails(None, 1000).await.unwrap().into_iter().map(|mail| mail.state).collect();

@@ -7,6 +7,7 @@
 )]
 
 mod behaviour;
+mod envelope;
 mod received;
 mod selftest;
 mod session;

@@ -10,6 +10,7 @@ use tokio::net::TcpListener;
 
 use super::{
     behaviour::{DropAt, Fault, Stage},
+    envelope::{Sender, path},
     received::Received,
     shared::Shared,
     tls::TlsMode,
@@ -38,13 +39,6 @@ struct Session<'a> {
     greeted: bool,
     from: Option<Sender>,
     to: Vec<String>,
-}
-
-struct Sender {
-    address: String,
-    utf8: bool,
-    /// An attempt is counted at its first RCPT only.
-    counted: bool,
 }
 
 impl<'a> Session<'a> {
@@ -310,10 +304,4 @@ impl<'a> Session<'a> {
         self.from = None;
         self.to.clear();
     }
-}
-
-/// The address between the brackets, and the parameters after them.
-fn path(rest: &str) -> Option<(&str, &str)> {
-    let (_, open) = rest.split_once('<')?;
-    open.rsplit_once('>')
 }
