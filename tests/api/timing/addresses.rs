@@ -17,7 +17,7 @@ use crate::recovery::{REMIND, RESET};
 use crate::smtp::{Behaviour, Stage};
 
 fn counts(effort: Effort) -> (usize, usize) {
-    effort.counts((200, 2000), (20, 120))
+    effort.counts((200, 2000), (10, 80))
 }
 
 /// A service with this many users of either kind, made without hashing anything.

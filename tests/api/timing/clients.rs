@@ -17,7 +17,7 @@ const TOKEN: &str = "/oauth/token";
 const GRANT: (&str, &str) = ("grant_type", "client_credentials");
 
 fn counts(effort: Effort) -> (usize, usize) {
-    effort.counts((200, 2000), (10, 80))
+    effort.counts((200, 2000), (5, 60))
 }
 
 /// Three times the secret of somebody else.

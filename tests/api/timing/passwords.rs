@@ -11,22 +11,29 @@ use crate::helpers::{Backend, OLD_PASSWORD, TestApp};
 
 /// Failures in a row after which the pause outlasts the measurement.
 const MANY: i64 = 20;
-/// The cost of our own hashes here.
-const COST: u32 = 8;
+/// The cost of our own hashes: for a glance such that one hash less is seen, and no more.
+fn cost(effort: Effort) -> u32 {
+    match effort {
+        Effort::Full => 8,
+        Effort::Glance => 6,
+    }
+}
 
 /// What stands behind an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Behind {
-    Hash(u32),
+    OwnHash,
+    CheaperHash,
+    DearerHash,
     DisabledUser,
     UserWithoutPassword,
     Nobody,
 }
 
 const ALL: [Behind; 6] = [
-    Behind::Hash(COST),
-    Behind::Hash(COST - 2),
-    Behind::Hash(COST + 1),
+    Behind::OwnHash,
+    Behind::CheaperHash,
+    Behind::DearerHash,
     Behind::DisabledUser,
     Behind::UserWithoutPassword,
     Behind::Nobody,
@@ -39,19 +46,21 @@ fn address(arm: usize, number: usize) -> String {
 
 /// Fewer than for the calls that do not hash: each takes tens of milliseconds.
 fn counts(effort: Effort) -> (usize, usize) {
-    effort.counts((20, 200), (3, 30))
+    effort.counts((20, 200), (2, 24))
 }
 
 /// A service with so many users in every arm.
-async fn service(backend: Backend, count: usize) -> TestApp {
-    let app = TestApp::start_with(backend, |settings| settings.bcrypt_cost = COST).await;
+async fn service(backend: Backend, effort: Effort, count: usize) -> TestApp {
+    let own = cost(effort);
+    let app = TestApp::start_with(backend, |settings| settings.bcrypt_cost = own).await;
     let now = app.clock.now();
     for (arm, behind) in ALL.into_iter().enumerate() {
         let cost = match behind {
             Behind::Nobody => continue,
             Behind::UserWithoutPassword => None,
-            Behind::DisabledUser => Some(COST),
-            Behind::Hash(cost) => Some(cost),
+            Behind::OwnHash | Behind::DisabledUser => Some(own),
+            Behind::CheaperHash => Some(own - 2),
+            Behind::DearerHash => Some(own + 1),
         };
         let hash = cost.map(|cost| bcrypt::hash(OLD_PASSWORD, cost).unwrap());
         let user = move |number: usize| User {
@@ -81,7 +90,7 @@ async fn wrong_passwords(
     path: &'static str,
 ) -> Findings {
     let (warm_up, times) = counts(effort);
-    let app = service(backend, warm_up + times).await;
+    let app = service(backend, effort, warm_up + times).await;
     let token = app.token(FULL_APP).await;
     let arms = ALL.iter().enumerate().map(|(arm, behind)| {
         // Whoever is switched off is told nothing, even with the right password.
@@ -112,8 +121,8 @@ fn guess(token: &str, method: &str, path: &str, email: &str, old: &str) -> Vec<u
 
 /// Addresses at which too many have guessed: nobody is asked for a password any more.
 async fn locked_out(backend: Backend, effort: Effort) -> Findings {
-    let counts = effort.counts((200, 2000), (20, 120));
-    let app = service(backend, 1).await;
+    let counts = effort.counts((200, 2000), (10, 60));
+    let app = service(backend, effort, 1).await;
     let token = app.token(FULL_APP).await;
     let mut arms = Vec::new();
     for (arm, behind) in ALL.iter().enumerate() {
