@@ -86,16 +86,15 @@ async fn remind(
 }
 
 fn reminders(token: &str, count: usize, times: usize) -> Vec<Arm> {
-    let kinds: [(&str, fn(usize) -> String); 3] = [
-        ("known", known),
-        ("unknown", unknown),
-        ("disabled", disabled),
-    ];
-    let arm = |(name, email): (&str, fn(usize) -> String)| {
+    let arm = |name: &str, email: fn(usize) -> String| {
         let ask = |number| vec![request(REMIND, token, &[("email", &email(number))]); times];
         Arm::new(name, "reminder_sent", (0..count).map(ask))
     };
-    kinds.map(arm).into()
+    vec![
+        arm("known", known),
+        arm("unknown", unknown),
+        arm("disabled", disabled),
+    ]
 }
 
 /// The same while others keep the database writing.
