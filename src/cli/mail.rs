@@ -6,11 +6,13 @@ use uuid::Uuid;
 
 use super::client::time;
 use super::output::{Output, table};
+use super::user::point;
 use super::{CliError, flows};
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::domain::mail::{MailKind, MailState};
 use crate::domain::{EmailAddress, Locale};
+use crate::flows::mails::Retry;
 use crate::mail::{Delivery, letter};
 use crate::server;
 use crate::storage::mails::MailReport;
@@ -31,6 +33,9 @@ pub(super) enum MailCommand {
         /// Only mails in this state
         #[arg(long)]
         state: Option<State>,
+        /// Only mails of this user, or to this address: an id or an e-mail address
+        #[arg(long, value_name = "ID|EMAIL")]
+        user: Option<String>,
         /// At most so many
         #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(i64).range(1..=100_000))]
         limit: i64,
@@ -65,24 +70,40 @@ pub(super) async fn execute(
 ) -> Result<(), CliError> {
     match command {
         MailCommand::Test { to, locale } => test(&to, locale.as_ref(), settings, output).await,
-        MailCommand::List { state, limit } => {
-            let mails = flows(settings)?
-                .list_mails(state.map(MailState::from), limit)
-                .await?;
+        MailCommand::List { state, user, limit } => {
+            let (flows, state) = (flows(settings)?, state.map(MailState::from));
+            let mails = match user {
+                Some(user) => flows.list_mails_of(point(&user)?, state, limit).await?,
+                None => flows.list_mails(state, limit).await?,
+            };
             let values = mails.iter().map(value).collect();
             Ok(output.data(&Value::Array(values), || list(&mails))?)
         }
         MailCommand::Retry { id } => {
-            if !flows(settings)?.retry_mail(id).await? {
-                return Err(CliError::refused(
-                    "there is no such mail that could be tried again: it was sent, has expired, or is being sent",
-                ));
+            if let Some(why) = why_not(flows(settings)?.retry_mail(id).await?) {
+                return Err(CliError::refused(format!("it is not tried again: {why}")));
             }
             Ok(output.data(&json!({"id": id, "status": "queued"}), || {
                 format!("{id} is queued; the running service sends it.")
             })?)
         }
     }
+}
+
+/// Why a mail is not tried again, and what helps instead.
+fn why_not(retry: Retry) -> Option<String> {
+    Some(match retry {
+        Retry::Queued => return None,
+        Retry::Unknown => "there is no such mail".to_owned(),
+        Retry::Sent => "the mail server has taken it; a new link has to be asked for".to_owned(),
+        Retry::Skipped => "there was nobody to send it to".to_owned(),
+        Retry::Expired(at) => format!("it ended {}; a new link has to be asked for", time(at)),
+        Retry::Overtaken(at) => format!(
+            "the password was changed {}, after the link was asked for",
+            time(at)
+        ),
+        Retry::Running => "it is being sent just now".to_owned(),
+    })
 }
 
 async fn test(
@@ -135,9 +156,11 @@ fn value(report: &MailReport) -> Value {
 
 fn list(mails: &[MailReport]) -> String {
     let mut rows = vec![
-        ["ID", "KIND", "STATE", "QUEUED", "TRIES", "FAILURE"]
-            .map(ToOwned::to_owned)
-            .to_vec(),
+        [
+            "ID", "KIND", "STATE", "QUEUED", "TRIES", "NEXT TRY", "FAILURE",
+        ]
+        .map(ToOwned::to_owned)
+        .to_vec(),
     ];
     rows.extend(mails.iter().map(|report| {
         vec![
@@ -146,6 +169,7 @@ fn list(mails: &[MailReport]) -> String {
             report.state.clone(),
             time(report.mail.created_at),
             report.mail.attempts.to_string(),
+            report.due_at.map_or_else(|| "-".to_owned(), time),
             report.failure.clone().unwrap_or_default(),
         ]
     }));

@@ -9,8 +9,6 @@ use super::jwk::{Jwk, MalformedJwk, SigningAlgorithm};
 
 /// The longest set, in bytes.
 const LONGEST: usize = 16 * 1024;
-/// The most keys in a set. One that states no `kid` in a signature has them all tried.
-const MOST: usize = 20;
 
 /// Public keys, as registered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +26,9 @@ impl From<MalformedJwk> for MalformedJwks {
 }
 
 impl JwkSet {
+    /// The most keys in a set. Who states no `kid` beside a signature has them all tried.
+    pub const MOST: usize = 20;
+
     /// Reads a set of public keys. It is refused as a whole when one of them could never be used: whoever registers it is there
     /// to read why.
     pub fn parse(text: &str) -> Result<Self, MalformedJwks> {
@@ -38,7 +39,7 @@ impl JwkSet {
             return Err(MalformedJwks("it is not JSON, or has a name twice"));
         };
         let keys = read(&set)?;
-        if keys.is_empty() || keys.len() > MOST {
+        if keys.is_empty() || keys.len() > Self::MOST {
             return Err(MalformedJwks("it has no keys, or more than 20"));
         }
         let mut seen = HashSet::new();

@@ -1,6 +1,8 @@
 //! Sending mail: over SMTP, or into a folder. The only folder that knows lettre; it knows nothing of the database.
 
+mod clear;
 pub mod letter;
+mod session;
 mod smtp;
 
 use std::io::Write;
@@ -9,11 +11,12 @@ use std::time::Duration;
 
 use lettre::message::header::{HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MultiPart};
-use lettre::{Address, AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor};
+use lettre::{Address, Message};
 
 use crate::domain::{EmailAddress, MailUrl, Sender};
 use crate::telemetry;
 use letter::Letter;
+use smtp::Smtp;
 
 /// The way out for mail.
 pub struct Mailer {
@@ -23,7 +26,7 @@ pub struct Mailer {
 }
 
 enum Transport {
-    Smtp(AsyncSmtpTransport<Tokio1Executor>),
+    Smtp(Smtp),
     Folder(PathBuf),
 }
 
@@ -57,9 +60,9 @@ impl Mailer {
         Ok(Self {
             transport: match url {
                 MailUrl::Folder(path) => Transport::Folder(path.clone()),
-                MailUrl::Smtp(server) => Transport::Smtp(
-                    smtp::transport(server, timeout).map_err(|e| MailerError(e.to_string()))?,
-                ),
+                MailUrl::Smtp(server) => {
+                    Transport::Smtp(Smtp::new(server).map_err(|e| MailerError(e.to_string()))?)
+                }
             },
             from: Mailbox::new(from.name.clone(), address(&from.address)?),
             timeout,
@@ -78,31 +81,20 @@ impl Mailer {
 
     /// Whether the way out is open: connects, protects the connection and logs in, or makes a file in the folder. Sends nothing.
     pub async fn examine(&self) -> Result<(), String> {
-        let connected = match &self.transport {
-            Transport::Smtp(smtp) => {
-                tokio::time::timeout(self.timeout, smtp.test_connection()).await
-            }
+        match &self.transport {
+            Transport::Smtp(smtp) => smtp.examine(self.timeout).await,
             Transport::Folder(folder) => {
                 let probe = folder.join(".doctor");
                 let written = telemetry::blocking(move || {
                     write_private(&probe, b"").and_then(|()| std::fs::remove_file(&probe))
                 });
                 let written = written.await.map_err(std::io::Error::other).flatten();
-                return written.map_err(|error| format!("the mail folder: {error}"));
+                written.map_err(|error| format!("the mail folder: {error}"))
             }
-        };
-        match connected {
-            Ok(Ok(true)) => Ok(()),
-            Ok(Ok(false)) => Err("the mail server took the connection and hung up".to_owned()),
-            Ok(Err(error)) => match smtp::classify(&error) {
-                Delivery::Refused { reason, .. } | Delivery::Unknown { reason } => Err(reason),
-                Delivery::Sent => Ok(()),
-            },
-            Err(_) => Err(format!("no answer within {} s", self.timeout.as_secs())),
         }
     }
 
-    /// Makes one attempt to send a letter, within the time limit: lettre's own covers the connect only (bar E12).
+    /// Makes one attempt to send a letter, within the time limit (bar E12).
     pub async fn send(&self, letter: &Letter) -> Delivery {
         let refused = |reason: &str| Delivery::Refused {
             for_good: true,
@@ -112,15 +104,7 @@ impl Mailer {
             return refused("the address cannot be used in a mail");
         };
         match &self.transport {
-            Transport::Smtp(smtp) => {
-                match tokio::time::timeout(self.timeout, smtp.send(message)).await {
-                    Ok(Ok(_)) => Delivery::Sent,
-                    Ok(Err(error)) => smtp::classify(&error),
-                    Err(_) => Delivery::Unknown {
-                        reason: format!("no answer within {} s", self.timeout.as_secs()),
-                    },
-                }
-            }
+            Transport::Smtp(smtp) => smtp.send(&message, self.timeout).await,
             Transport::Folder(folder) => {
                 let path = folder.join(format!("{}.eml", letter.id));
                 let bytes = message.formatted();

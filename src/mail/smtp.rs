@@ -1,75 +1,197 @@
-//! SMTP: how the connection is protected, and what a failure means for the mail.
+//! SMTP: sessions that are kept for the next mail, and what a failure means for the mail.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use lettre::Message;
+use lettre::transport::smtp::Error;
 use lettre::transport::smtp::authentication::Credentials;
-use lettre::transport::smtp::client::{Tls, TlsParameters};
-use lettre::transport::smtp::{Error, PoolConfig};
-use lettre::{AsyncSmtpTransport, Tokio1Executor};
+use lettre::transport::smtp::client::TlsParameters;
 
 use super::Delivery;
+use super::session::{Failure, Protection, Session, Step};
 use crate::domain::mail_url::{SmtpSecurity, SmtpServer};
-
-type Transport = AsyncSmtpTransport<Tokio1Executor>;
 
 /// Replies that speak of our own login or of the server's TLS, not of the mail: the operator can mend them, so the mail is
 /// kept (RFC 4954 section 6).
 const OUR_FAULT: [u16; 4] = [530, 534, 535, 538];
+/// How long a session is kept without a mail to carry.
+const IDLE: Duration = Duration::from_secs(20);
 
-/// Prepares a transport. Required TLS means that nothing, no login and no address, is said without it (bar E13).
-pub(super) fn transport(server: &SmtpServer, timeout: Duration) -> Result<Transport, Error> {
-    let tls = match server.security {
-        SmtpSecurity::Plain => Tls::None,
-        SmtpSecurity::StartTls => Tls::Required(TlsParameters::new(server.host.clone())?),
-        SmtpSecurity::Tls => Tls::Wrapper(TlsParameters::new(server.host.clone())?),
-    };
-    let idle = PoolConfig::new()
-        .max_size(4)
-        .idle_timeout(Duration::from_secs(20));
-    let mut builder = Transport::builder_dangerous(server.host.clone())
-        .port(server.port)
-        .tls(tls)
-        .timeout(Some(timeout))
-        .pool_config(idle);
-    if let Some((user, password)) = &server.credentials {
-        builder = builder.credentials(Credentials::new(user.clone(), password.to_string()));
+/// The way to one server.
+pub(super) struct Smtp {
+    host: String,
+    port: u16,
+    protection: Protection,
+    credentials: Option<Credentials>,
+    idle: Arc<Idle>,
+}
+
+impl Smtp {
+    /// Prepares the way; nothing is connected yet.
+    pub(super) fn new(server: &SmtpServer) -> Result<Self, Error> {
+        let tls = || TlsParameters::new(server.host.clone());
+        let login = server.credentials.as_ref();
+        Ok(Self {
+            host: server.host.clone(),
+            port: server.port,
+            protection: match server.security {
+                SmtpSecurity::Plain => Protection::None,
+                SmtpSecurity::StartTls => Protection::StartTls(tls()?),
+                SmtpSecurity::Tls => Protection::Tls(tls()?),
+            },
+            credentials: login.map(|(user, password)| {
+                let password: &str = password;
+                Credentials::new(user.clone(), password.to_owned())
+            }),
+            idle: Arc::default(),
+        })
     }
-    Ok(builder.build())
+
+    /// Makes one attempt, which is over within `limit` (bar E12).
+    pub(super) async fn send(&self, message: &Message, limit: Duration) -> Delivery {
+        let mut step = Step::Connection;
+        let attempt = self.attempt(message, limit, &mut step);
+        match tokio::time::timeout(limit, attempt).await {
+            Ok(Ok(())) => Delivery::Sent,
+            Ok(Err(failure)) => meaning(step, &failure),
+            Err(_) => lost(step, &no_answer(limit)),
+        }
+    }
+
+    /// Connects, protects the connection and logs in, within `limit`; sends nothing.
+    pub(super) async fn examine(&self, limit: Duration) -> Result<(), String> {
+        let mut step = Step::Connection;
+        let opened = tokio::time::timeout(limit, self.open(&mut step)).await;
+        let failed = match opened {
+            Ok(Ok(session)) => {
+                session.leave();
+                return Ok(());
+            }
+            Ok(Err(failure)) => meaning(step, &failure),
+            Err(_) => lost(step, &no_answer(limit)),
+        };
+        match failed {
+            Delivery::Refused { reason, .. } | Delivery::Unknown { reason } => Err(reason),
+            Delivery::Sent => Ok(()),
+        }
+    }
+
+    async fn open(&self, step: &mut Step) -> Result<Session, Failure> {
+        let server = (self.host.as_str(), self.port);
+        Session::open(server, &self.protection, self.credentials.as_ref(), step).await
+    }
+
+    async fn attempt(
+        &self,
+        message: &Message,
+        limit: Duration,
+        step: &mut Step,
+    ) -> Result<(), Failure> {
+        let mut session = match self.kept(limit / 4).await {
+            Some(session) => session,
+            None => self.open(step).await?,
+        };
+        let given = session
+            .hand_over(message.envelope(), &message.formatted(), step)
+            .await;
+        match &given {
+            Ok(()) => self.idle.keep(session),
+            // It answered, so it can be told good-bye.
+            Err(Failure::Smtp(error)) if error.status().is_some() => session.leave(),
+            Err(_) => drop(session),
+        }
+        given
+    }
+
+    /// A session of an earlier mail whose server still answers.
+    async fn kept(&self, within: Duration) -> Option<Session> {
+        while let Some(mut session) = self.idle.take(None) {
+            if session.is_alive(within).await {
+                return Some(session);
+            }
+        }
+        None
+    }
+}
+
+/// Sessions without a mail to carry, each under a number of its own.
+#[derive(Default)]
+struct Idle(Mutex<(u64, Vec<(u64, Session)>)>);
+
+impl Idle {
+    /// Keeps a session for a while.
+    fn keep(self: &Arc<Self>, session: Session) {
+        let number = {
+            let mut idle = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            idle.0 += 1;
+            let number = idle.0;
+            idle.1.push((number, session));
+            number
+        };
+        let idle = Arc::downgrade(self);
+        tokio::spawn(async move {
+            tokio::time::sleep(IDLE).await;
+            let unused = idle.upgrade().and_then(|idle| idle.take(Some(number)));
+            unused.map(Session::leave)
+        });
+    }
+
+    /// Takes the session with this number, or the one that was used last.
+    fn take(&self, number: Option<u64>) -> Option<Session> {
+        let mut idle = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = idle.1.iter();
+        let at = kept.rposition(|(kept, _)| number.is_none_or(|number| number == *kept))?;
+        Some(idle.1.remove(at).1)
+    }
 }
 
 /// What a failed attempt means. Reasons name codes and conditions; a server's own words may repeat the address.
-pub(super) fn classify(error: &Error) -> Delivery {
+fn meaning(step: Step, failure: &Failure) -> Delivery {
     let refused = |for_good, reason| Delivery::Refused { for_good, reason };
+    let error = match failure {
+        Failure::Smtp(error) => error,
+        Failure::Network(error) => return lost(step, &error.to_string()),
+        Failure::OutOfPlace => return lost(step, "a reply that is out of place"),
+        // Another server may offer STARTTLS tomorrow. What the mail needs, it needs everywhere.
+        Failure::NotOffered(what) => {
+            return refused(
+                step >= Step::Sender,
+                format!("cannot be sent: the mail server does not offer {what}"),
+            );
+        }
+    };
     if let Some(code) = error.status() {
-        let number: u16 = code.to_string().parse().unwrap_or_default();
-        let for_good = error.is_permanent() && !OUR_FAULT.contains(&number);
+        let number = u16::from(code);
+        // Before MAIL the server has not heard of the mail, so it is us whom it does not want: the operator can mend that.
+        let of_the_mail = step >= Step::Sender && !OUR_FAULT.contains(&number);
         return refused(
-            for_good,
+            error.is_permanent() && of_the_mail,
             format!(
                 "the mail server answered {}",
                 with_enhanced_code(number, error)
             ),
         );
     }
-    if error.is_tls() {
-        return refused(false, format!("TLS failed: {}", cause(error)));
-    }
-    if error.is_client() {
-        // For example an address that needs SMTPUTF8, and a server that does not speak it (bar E14), or no STARTTLS on offer.
-        return refused(
-            !cause(error).contains("STARTTLS"),
-            format!("cannot be sent: {}", cause(error)),
-        );
-    }
-    let text = error.to_string();
-    if text.starts_with("Connection error") {
-        return refused(
-            false,
-            format!("no connection to the mail server: {}", cause(error)),
-        );
-    }
-    Delivery::Unknown {
-        reason: format!("the connection to the mail server broke: {}", cause(error)),
+    lost(step, &cause(error))
+}
+
+fn no_answer(limit: Duration) -> String {
+    format!("no answer within {} s", limit.as_secs_f32())
+}
+
+/// A connection that there is not, or not any more: once the mail was handed over, the server may have it.
+fn lost(step: Step, why: &str) -> Delivery {
+    let reason = match step {
+        Step::Connection => format!("no connection to the mail server: {why}"),
+        _ => format!("the mail server failed at {}: {why}", step.name()),
+    };
+    match step {
+        Step::Message => Delivery::Unknown { reason },
+        _ => Delivery::Refused {
+            for_good: false,
+            reason,
+        },
     }
 }
 
@@ -89,7 +211,11 @@ fn with_enhanced_code(number: u16, error: &Error) -> String {
     }
 }
 
+/// The innermost reason: what wraps it says the same in more general words.
 fn cause(error: &Error) -> String {
-    let source = std::error::Error::source(error);
-    source.map_or_else(|| "no details".to_owned(), ToString::to_string)
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
 }

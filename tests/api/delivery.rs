@@ -2,6 +2,7 @@
 
 use chrono::TimeDelta;
 use unforget::domain::mail::MailKind;
+use unforget::flows::mails::Retry;
 use unforget::storage::mails::MailReport;
 
 use crate::both;
@@ -116,14 +117,14 @@ both! {
 
         app.sink.behave(Behaviour::default());
         app.advance(1200);
-        assert!(app.flows.retry_mail(failed.mail.id).await.unwrap());
+        assert_eq!(app.flows.retry_mail(failed.mail.id).await.unwrap(), Retry::Queued);
         app.flows.mail_queued.notify_one();
         let mail = app.mails(1).await.remove(0);
         assert_eq!(message_id(&mail), message_id(&refused));
         app.quiet().await;
         let sent = report(&app, |_| true).await;
         assert_eq!((sent.state.as_str(), sent.mail.attempts), ("sent", 2)); // so no try between 550 and the operator's
-        assert!(!app.flows.retry_mail(failed.mail.id).await.unwrap());
+        assert_eq!(app.flows.retry_mail(failed.mail.id).await.unwrap(), Retry::Sent);
     }
 
     async fn e10_after_a_lost_answer_both_copies_work_until_one_is_used(app: TestApp) {

@@ -2,8 +2,9 @@
 
 use serde_json::Value;
 
+use crate::delivery_matrix::troubles;
 use crate::helpers::{APP, PATIENCE, Program};
-use crate::smtp::{Identity, SmtpSink, TlsMode};
+use crate::smtp::{Behaviour, DropAt, Identity, SmtpSink, Stage, TlsMode};
 
 /// A program that sends through this sink, with a login, and trusts the sink's CA.
 fn program(sink: &SmtpSink) -> Program {
@@ -33,6 +34,11 @@ async fn report_of_a_remind(program: &Program, done: impl Fn(&Value) -> bool) ->
     let body = serde_json::json!({"email": "ann@example.com"});
     let reply = service.post("/v1/password/remind", &token, body).await;
     assert_eq!(reply.said(), "200 reminder_sent");
+    newest(program, done).await
+}
+
+/// The report of the newest mail, as soon as `done` likes it.
+async fn newest(program: &Program, done: impl Fn(&Value) -> bool) -> Value {
     let deadline = tokio::time::Instant::now() + PATIENCE;
     loop {
         let report = program.json(&["mail", "list"])[0].clone();
@@ -70,6 +76,12 @@ async fn says_nothing(mode: TlsMode, identity: Identity) {
     let stderr = String::from_utf8(test.stderr).unwrap();
     assert_eq!((test.status.code(), stderr.lines().count()), (Some(1), 1));
     assert!(!stderr.contains("s3cret"), "{stderr}");
+    let why = if mode == TlsMode::Implicit {
+        "no connection"
+    } else {
+        "STARTTLS"
+    };
+    assert!(stderr.contains(why), "{stderr}");
     assert!(sink.credentials().is_empty() && sink.attempts() == 0);
 }
 
@@ -86,6 +98,17 @@ async fn e13_implicit_tls_delivers_with_the_login() {
 #[tokio::test]
 async fn e13_a_server_that_hides_starttls_gets_no_login_and_no_mail() {
     says_nothing(TlsMode::Stripped, Identity::Localhost).await;
+}
+
+#[tokio::test]
+async fn e13_what_was_appended_to_the_answer_to_starttls_is_believed_by_nobody() {
+    says_nothing(TlsMode::Injecting, Identity::Localhost).await;
+}
+
+#[tokio::test]
+async fn e13_a_certificate_that_vouches_for_itself_gets_no_login_and_no_mail() {
+    says_nothing(TlsMode::StartTls, Identity::SelfSigned).await;
+    says_nothing(TlsMode::Implicit, Identity::SelfSigned).await;
 }
 
 #[tokio::test]
@@ -109,4 +132,42 @@ async fn e13_a_ca_that_is_not_trusted_gets_no_login_and_no_mail() {
     let test = program.run(&["mail", "test", "ann@example.com"]);
     assert_eq!(test.status.code(), Some(1));
     assert!(sink.credentials().is_empty() && sink.attempts() == 0);
+}
+
+/// Whatever goes wrong at this stage, the server is told nothing, and the mail goes out once when all is well again.
+async fn waits_for_the_end_of_trouble_at(stage: Stage) {
+    let sink = SmtpSink::start_tls(TlsMode::StartTls).await;
+    let program = program(&sink);
+    let client = program.json(&["client", "add", "Quotes", "--scope", APP]);
+    let service = program.serve().await;
+    let token = service.token(&client).await;
+    for (number, (what, fault)) in troubles().into_iter().enumerate() {
+        let email = format!("{what}@example.com");
+        program.json(&["user", "add", &email]);
+        let told = (sink.credentials().len(), sink.attempts());
+        sink.behave(Behaviour::at(stage, fault).first(1));
+        let body = serde_json::json!({"email": email});
+        let reply = service.post("/v1/password/remind", &token, body).await;
+        assert_eq!(reply.said(), "200 reminder_sent");
+        let failed = newest(&program, |mail| !mail["failure"].is_null()).await;
+        assert_eq!(failed["state"], "queued", "{what}: {failed}");
+        assert_eq!(sink.struck(), 1, "{what}: {failed}");
+        assert_eq!((sink.credentials().len(), sink.attempts()), told, "{what}");
+
+        // The next mail is to begin with a greeting again.
+        sink.behave(Behaviour::drop(DropAt::AfterReplyBeforeQuit));
+        let _it_may_be_under_way = program.run(&["mail", "retry", failed["id"].as_str().unwrap()]);
+        newest(&program, |mail| mail["state"] == "sent").await;
+        assert_eq!(sink.received().len(), number + 1, "{what}");
+    }
+}
+
+#[tokio::test]
+async fn e09_trouble_at_starttls_delays_a_mail_and_says_nothing_to_the_server() {
+    waits_for_the_end_of_trouble_at(Stage::StartTls).await;
+}
+
+#[tokio::test]
+async fn e09_trouble_at_the_handshake_delays_a_mail_and_says_nothing_to_the_server() {
+    waits_for_the_end_of_trouble_at(Stage::Handshake).await;
 }

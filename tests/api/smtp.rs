@@ -7,6 +7,7 @@
 )]
 
 mod behaviour;
+mod envelope;
 mod received;
 mod selftest;
 mod session;
@@ -23,7 +24,7 @@ use std::{
 
 use tokio::{net::TcpSocket, sync::oneshot};
 
-pub(crate) use behaviour::{Behaviour, DropAt, Stage};
+pub(crate) use behaviour::{Behaviour, DropAt, Fault, Stage};
 pub(crate) use received::{Mail, Received, assert_clean_line_endings};
 pub(crate) use tls::{Identity, TlsMode};
 
@@ -177,6 +178,11 @@ impl SmtpSink {
     /// The user names and passwords that clients have shown, refused ones too.
     pub(crate) fn credentials(&self) -> Vec<(String, String)> {
         self.shared.log().credentials.clone()
+    }
+
+    /// How often a fault of the present behaviour has struck.
+    pub(crate) fn struck(&self) -> usize {
+        self.shared.log().behaviour.struck
     }
 
     /// How often somebody connected.

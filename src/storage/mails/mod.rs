@@ -197,15 +197,48 @@ pub fn cancel_all_resets(c: &mut AnyConnection, now: Instant, limit: i64) -> Res
     )
 }
 
+/// A user, as mails name one: notices by the id, reset mails by the address that was asked for, whether or not anybody has it.
+#[derive(Debug, Clone)]
+pub struct Whose {
+    /// The user, if there is one.
+    pub user_id: Option<Uuid>,
+    /// The key of the address, if it is known.
+    pub address_key: Option<String>,
+}
+
 /// The newest mails, in the given state or in any.
 pub fn list(
     c: &mut AnyConnection,
     state: Option<MailState>,
     limit: i64,
 ) -> Result<Vec<MailReport>> {
+    newest(c, None, state, limit)
+}
+
+/// The same, of this user or to this address.
+pub fn list_of(
+    c: &mut AnyConnection,
+    whose: &Whose,
+    state: Option<MailState>,
+    limit: i64,
+) -> Result<Vec<MailReport>> {
+    newest(c, Some(whose), state, limit)
+}
+
+fn newest(
+    c: &mut AnyConnection,
+    whose: Option<&Whose>,
+    state: Option<MailState>,
+    limit: i64,
+) -> Result<Vec<MailReport>> {
     let mut query = mails::table.into_boxed();
     if let Some(state) = state {
         query = query.filter(mails::state.eq(state.name()));
+    }
+    if let Some(whose) = whose {
+        // A comparison with NULL finds nothing.
+        let theirs = mails::user_id.eq(whose.user_id.map(Id));
+        query = query.filter(theirs.or(mails::address_key.eq(whose.address_key.as_deref())));
     }
     let rows: Vec<Row> = query
         .order(mails::id.desc())

@@ -21,10 +21,14 @@ pub(crate) struct Behaviour {
     pub(crate) stall_at: Option<Stage>,
     /// Hang up here.
     pub(crate) drop_at: Option<DropAt>,
+    /// Whatever goes wrong at this stage.
+    pub(crate) fault_at: Option<(Stage, Fault)>,
     /// How many times a fault above strikes before the sink is good again; `None`: always.
     pub(crate) times: Option<usize>,
     /// Wait so long before each reply. Not a fault: `times` does not end it.
     pub(crate) delay: Duration,
+    /// How often a fault has struck.
+    pub(crate) struck: usize,
 }
 
 /// The moments of a session that have a reply.
@@ -34,6 +38,10 @@ pub(crate) enum Stage {
     Banner,
     /// EHLO or HELO was sent.
     Ehlo,
+    /// STARTTLS was sent.
+    StartTls,
+    /// The client waits for the TLS handshake; a reply comes in the clear.
+    Handshake,
     /// The credentials were sent.
     Auth,
     /// MAIL FROM was sent.
@@ -42,8 +50,14 @@ pub(crate) enum Stage {
     Rcpt,
     /// DATA was sent, but not the message.
     Data,
+    /// The message is on its way, and nobody keeps it.
+    Body,
     /// The whole message was sent. While it stalls here, the message does not count as accepted.
     Dot,
+    /// The client asks whether anybody is still there.
+    Noop,
+    /// The client says good-bye.
+    Quit,
 }
 
 /// The places where the sink can hang up.
@@ -84,6 +98,14 @@ impl Behaviour {
         }
     }
 
+    /// This fault at this stage.
+    pub(crate) fn at(stage: Stage, fault: Fault) -> Self {
+        Self {
+            fault_at: Some((stage, fault)),
+            ..Self::default()
+        }
+    }
+
     /// A lost connection.
     pub(crate) fn drop(at: DropAt) -> Self {
         Self {
@@ -107,7 +129,7 @@ impl Behaviour {
             Stage::Mail => self.mail_reply.as_ref(),
             Stage::Rcpt => self.rcpt_reply.as_ref(),
             Stage::Dot => self.data_reply.as_ref(),
-            Stage::Ehlo | Stage::Data => None,
+            _ => None,
         }
     }
 
@@ -115,6 +137,11 @@ impl Behaviour {
     pub(super) fn fault(&mut self, stage: Stage) -> Option<Fault> {
         if self.stall_at == Some(stage) {
             return self.strike().then_some(Fault::Silence);
+        }
+        if let Some((at, fault)) = self.fault_at.clone()
+            && at == stage
+        {
+            return self.strike().then_some(fault);
         }
         let reply = self.reply_at(stage)?.clone();
         self.strike().then_some(Fault::Reply(reply))
@@ -126,18 +153,26 @@ impl Behaviour {
     }
 
     fn strike(&mut self) -> bool {
-        match &mut self.times {
+        let strikes = match &mut self.times {
             None => true,
             Some(0) => false,
             Some(left) => {
                 *left -= 1;
                 true
             }
-        }
+        };
+        self.struck += usize::from(strikes);
+        strikes
     }
 }
 
-pub(super) enum Fault {
+/// What can go wrong where a reply is due.
+#[derive(Clone, Debug)]
+pub(crate) enum Fault {
+    /// Nothing is said any more.
     Silence,
+    /// This is said instead, whether or not it is SMTP.
     Reply(String),
+    /// The connection is closed.
+    HangUp,
 }

@@ -10,6 +10,7 @@ use tokio::net::TcpListener;
 
 use super::{
     behaviour::{DropAt, Fault, Stage},
+    envelope::{Sender, path},
     received::Received,
     shared::Shared,
     tls::TlsMode,
@@ -38,13 +39,6 @@ struct Session<'a> {
     greeted: bool,
     from: Option<Sender>,
     to: Vec<String>,
-}
-
-struct Sender {
-    address: String,
-    utf8: bool,
-    /// An attempt is counted at its first RCPT only.
-    counted: bool,
 }
 
 impl<'a> Session<'a> {
@@ -82,8 +76,8 @@ impl<'a> Session<'a> {
                     self.reset();
                     self.say("250 2.0.0 ok").await?;
                 }
-                "NOOP" => self.say("250 2.0.0 ok").await?,
-                "QUIT" => return self.say("221 2.0.0 bye").await,
+                "NOOP" => drop(self.answer(Stage::Noop, "250 2.0.0 ok").await?),
+                "QUIT" => return self.answer(Stage::Quit, "221 2.0.0 bye").await.map(drop),
                 _ => self.say("502 5.5.1 not known here").await?,
             }
         }
@@ -113,13 +107,14 @@ impl<'a> Session<'a> {
     }
 
     async fn start_tls(mut self) -> Result<Self> {
-        match self.mode() {
-            Some(TlsMode::Injecting) => {
-                self.say("220 2.0.0 go\r\n250-localhost\r\n250 AUTH LOGIN")
-                    .await?;
-            }
-            _ => self.say("220 2.0.0 go").await?,
+        let go = match self.mode() {
+            Some(TlsMode::Injecting) => "220 2.0.0 go\r\n250-localhost\r\n250 AUTH LOGIN",
+            _ => "220 2.0.0 go",
+        };
+        if !self.answer(Stage::StartTls, go).await? {
+            return Ok(self);
         }
+        self.answer_instead(Stage::Handshake).await?;
         self.encrypt().await
     }
 
@@ -220,8 +215,11 @@ impl<'a> Session<'a> {
         if self.to.is_empty() {
             return self.say("503 5.5.1 RCPT first").await;
         }
-        self.answer(Stage::Data, "354 end with a dot").await?;
+        if !self.answer(Stage::Data, "354 end with a dot").await? {
+            return Ok(());
+        }
         self.hang_up(DropAt::AfterDataStart)?;
+        self.answer_instead(Stage::Body).await?;
         let wire = self.wire.message().await?;
         let from = self.from.take().map(|from| from.address);
         let to = std::mem::take(&mut self.to);
@@ -246,8 +244,25 @@ impl<'a> Session<'a> {
                 self.shared.record(message(false));
                 self.wire.silence().await?;
             }
+            Some(Fault::HangUp) => {
+                self.shared.record(message(false));
+                return Err(Error::other("hung up"));
+            }
         }
         self.hang_up(DropAt::AfterReplyBeforeQuit)
+    }
+
+    /// Where no reply is due: a fault is the end of the session.
+    async fn answer_instead(&mut self, stage: Stage) -> Result<()> {
+        let fault = self.shared.log().behaviour.fault(stage);
+        match fault {
+            None => return Ok(()),
+            Some(Fault::Reply(reply)) => self.say(&reply).await?,
+            Some(Fault::Silence) => {}
+            Some(Fault::HangUp) => return Err(Error::other("hung up")),
+        }
+        self.wire.silence().await?;
+        Err(Error::other("hung up"))
     }
 
     /// Gives the reply of this stage; false when the script made it a refusal.
@@ -260,6 +275,7 @@ impl<'a> Session<'a> {
                 Ok(reply.starts_with('2'))
             }
             Some(Fault::Silence) => self.wire.silence().await.map(|()| false),
+            Some(Fault::HangUp) => Err(Error::other("hung up")),
         }
     }
 
@@ -288,10 +304,4 @@ impl<'a> Session<'a> {
         self.from = None;
         self.to.clear();
     }
-}
-
-/// The address between the brackets, and the parameters after them.
-fn path(rest: &str) -> Option<(&str, &str)> {
-    let (_, open) = rest.split_once('<')?;
-    open.rsplit_once('>')
 }

@@ -4,29 +4,36 @@
 use unforget::domain::{EmailAddress, PasswordHash, User};
 use unforget::storage::users;
 
-use super::{Arm, measure, report, request};
+use super::rig::{Arm, compare, request};
+use super::{Effort, Findings, confirm};
 use crate::accounts::{CHANGE, FULL_APP, VERIFY, WRONG};
 use crate::helpers::{Backend, OLD_PASSWORD, TestApp};
 
-/// Fewer than for the calls that do not hash: each takes tens of milliseconds.
-const WARM_UP: usize = 20;
-const TIMES: usize = 200;
-/// The cost of our own hashes here.
-const COST: u32 = 8;
+/// Failures in a row after which the pause outlasts the measurement.
+const MANY: i64 = 20;
+/// The cost of our own hashes. A refusal takes as long as many of them, so a glance has cheap ones.
+fn cost(effort: Effort) -> u32 {
+    match effort {
+        Effort::Full => 8,
+        Effort::Glance => 5,
+    }
+}
 
 /// What stands behind an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Behind {
-    Hash(u32),
+    OwnHash,
+    CheaperHash,
+    DearerHash,
     DisabledUser,
     UserWithoutPassword,
     Nobody,
 }
 
 const ALL: [Behind; 6] = [
-    Behind::Hash(COST),
-    Behind::Hash(COST - 2),
-    Behind::Hash(COST + 1),
+    Behind::OwnHash,
+    Behind::CheaperHash,
+    Behind::DearerHash,
     Behind::DisabledUser,
     Behind::UserWithoutPassword,
     Behind::Nobody,
@@ -37,16 +44,23 @@ fn address(arm: usize, number: usize) -> String {
     format!("user{number:05}@arm{arm}.example")
 }
 
-/// A service with the users of every arm.
-async fn service(backend: Backend) -> TestApp {
-    let app = TestApp::start_with(backend, |settings| settings.bcrypt_cost = COST).await;
+/// Fewer than for the calls that do not hash: each takes tens of milliseconds.
+fn counts(effort: Effort) -> (usize, usize) {
+    effort.counts((20, 200), (1, 12))
+}
+
+/// A service with so many users in every arm.
+async fn service(backend: Backend, effort: Effort, count: usize) -> TestApp {
+    let own = cost(effort);
+    let app = TestApp::start_with(backend, |settings| settings.bcrypt_cost = own).await;
     let now = app.clock.now();
     for (arm, behind) in ALL.into_iter().enumerate() {
         let cost = match behind {
             Behind::Nobody => continue,
             Behind::UserWithoutPassword => None,
-            Behind::DisabledUser => Some(COST),
-            Behind::Hash(cost) => Some(cost),
+            Behind::OwnHash | Behind::DisabledUser => Some(own),
+            Behind::CheaperHash => Some((own - 2).max(4)),
+            Behind::DearerHash => Some(own + 1),
         };
         let hash = cost.map(|cost| bcrypt::hash(OLD_PASSWORD, cost).unwrap());
         let user = move |number: usize| User {
@@ -60,50 +74,85 @@ async fn service(backend: Backend) -> TestApp {
             password_must_change: false,
             disabled_at: (behind == Behind::DisabledUser).then_some(now),
         };
-        let insert = app.flows.storage.write(move |c| {
-            (0..WARM_UP + TIMES).try_for_each(|number| users::insert(c, &user(number)))
-        });
+        let insert = app
+            .flows
+            .storage
+            .write(move |c| (0..count).try_for_each(|number| users::insert(c, &user(number))));
         insert.await.unwrap();
     }
     app
 }
 
-async fn compare(name: &str, backend: Backend, method: &'static str, path: &'static str) {
-    let app = service(backend).await;
+async fn wrong_passwords(
+    backend: Backend,
+    effort: Effort,
+    method: &'static str,
+    path: &'static str,
+) -> Findings {
+    let (warm_up, times) = counts(effort);
+    let app = service(backend, effort, warm_up + times).await;
     let token = app.token(FULL_APP).await;
-    let arms = [0, 1, 2, 3, 4, 5].map(|arm| {
-        let ask = |number| {
-            let email = address(arm, number);
-            // Whoever is switched off is told nothing, even with the right password.
-            let old = match ALL[arm] {
-                Behind::DisabledUser => OLD_PASSWORD,
-                _ => WRONG,
-            };
-            let (old, new) = match path {
-                CHANGE => (("old_password", old), ("password", "a new secret")),
-                _ => (("password", old), ("unused", "")),
-            };
-            let post = request(path, &token, &[("email", &email), old, new]);
-            let post = String::from_utf8(post).unwrap();
-            vec![post.replacen("POST", method, 1).into_bytes()]
+    let arms = ALL.iter().enumerate().map(|(arm, behind)| {
+        // Whoever is switched off is told nothing, even with the right password.
+        let old = match behind {
+            Behind::DisabledUser => OLD_PASSWORD,
+            _ => WRONG,
         };
-        Arm {
-            asks: (0..WARM_UP + TIMES).map(ask).collect(),
-            answer: "wrong_credentials",
-        }
+        let ask = |number| vec![guess(&token, method, path, &address(arm, number), old)];
+        Arm::new(
+            format!("{behind:?}"),
+            "wrong_credentials",
+            (0..warm_up + times).map(ask),
+        )
     });
-    let base = app.base.clone();
-    let run = tokio::task::spawn_blocking(move || measure(&base, arms, WARM_UP, TIMES));
-    let [known, others @ ..] = run.await.unwrap();
-    for (behind, other) in ALL[1..].iter().zip(others) {
-        let pair = [known.clone(), other];
-        let name = format!("{name}, {behind:?}");
-        report(&name, &pair);
+    let arms = arms.collect();
+    compare(&app, arms, (warm_up, times)).await
+}
+
+fn guess(token: &str, method: &str, path: &str, email: &str, old: &str) -> Vec<u8> {
+    let (old, new) = match path {
+        CHANGE => (("old_password", old), ("password", "a new secret")),
+        _ => (("password", old), ("unused", "")),
+    };
+    let post = request(path, token, &[("email", email), old, new]);
+    let post = String::from_utf8(post).unwrap();
+    post.replacen("POST", method, 1).into_bytes()
+}
+
+/// Addresses at which too many have guessed: nobody is asked for a password any more.
+async fn locked_out(backend: Backend, effort: Effort) -> Findings {
+    let counts = effort.counts((200, 2000), (5, 40));
+    let app = service(backend, effort, 1).await;
+    let token = app.token(FULL_APP).await;
+    let mut arms = Vec::new();
+    for (arm, behind) in ALL.iter().enumerate() {
+        let email = address(arm, 0);
+        app.let_fail(&email, MANY).await;
+        assert_eq!(
+            app.verify(&token, &email, WRONG).await.said(),
+            "400 wrong_credentials"
+        );
+        let ask = guess(&token, "POST", VERIFY, &email, OLD_PASSWORD);
+        arms.push(Arm::same(
+            format!("{behind:?}"),
+            "too_many_requests",
+            ask,
+            counts,
+        ));
     }
+    compare(&app, arms, counts).await
 }
 
 measured! {
     f24_a_wrong_password_takes_the_same_time_whatever_stands_behind_the_address =
-        |name, backend| compare(name, backend, "POST", VERIFY);
-    f23_so_it_does_when_the_password_is_to_be_changed = |name, backend| compare(name, backend, "PUT", CHANGE);
+        |backend, effort| wrong_passwords(backend, effort, "POST", VERIFY);
+    f23_so_it_does_when_the_password_is_to_be_changed =
+        |backend, effort| wrong_passwords(backend, effort, "PUT", CHANGE);
+    f24_so_it_does_when_too_many_have_guessed_already =
+        |backend, effort| locked_out(backend, effort);
+}
+
+glanced! {
+    f24_a_wrong_password_takes_the_same_time_whatever_stands_behind_the_address
+    f24_so_it_does_when_too_many_have_guessed_already
 }

@@ -3,6 +3,9 @@
 /// The larger of these may lie between the medians (bar F02).
 const TOLERABLE_SHARE: f64 = 0.03;
 const TOLERABLE_SECONDS: f64 = 0.001;
+/// What a glance takes for a leak: it sees five milliseconds.
+const GROSS_SHARE: f64 = 0.15;
+const GROSS_SECONDS: f64 = 0.0025;
 
 /// What a comparison found.
 #[derive(Debug)]
@@ -17,6 +20,12 @@ impl Finding {
             p: mann_whitney(&samples[0], &samples[1]),
             medians: [median(&samples[0]), median(&samples[1])],
         }
+    }
+
+    /// There is a difference that a busy machine does not make by itself, in a few measurements.
+    pub(super) fn is_gross(&self) -> bool {
+        let [a, b] = self.medians;
+        self.p < 0.001 && (a - b).abs() > GROSS_SECONDS.max(GROSS_SHARE * a.max(b))
     }
 
     /// No difference can be shown, or it is too small to be measured over a network.
