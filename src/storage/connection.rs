@@ -139,11 +139,12 @@ impl AnyConnection {
         }
     }
 
-    /// Gives the one connection that writes to SQLite room to work: digests are random, so every insert touches another page.
+    /// Gives the one connection that writes to SQLite room to work: digests are random, so every insert touches another page. A log
+    /// that grew while somebody's long read kept it from being reset is cut again.
     pub(super) fn prepare_for_writes(&mut self) -> Result<()> {
         match self {
             Self::Sqlite(c) => Ok(
-                c.batch_execute("PRAGMA cache_size = -16384; PRAGMA wal_autocheckpoint = 4000")?
+                c.batch_execute("PRAGMA cache_size = -16384; PRAGMA wal_autocheckpoint = 4000; PRAGMA journal_size_limit = 33554432")?
             ),
             Self::Postgres(_) => Ok(()),
         }
