@@ -46,7 +46,7 @@ async fn d14_with_64_descriptors_it_serves_few_at_a_time_and_has_enough_for_itse
     let token = service.token(&client).await;
     let quiet = service.descriptors();
     // Silent ones, more than there is room for: they wait before the door, and those inside are sent away in time.
-    let crowd = connect(&service, 30);
+    let crowd = connect(&service, 20);
     let begun = Instant::now();
     let most = async {
         let mut most = 0;
@@ -135,7 +135,10 @@ async fn l03_a_log_that_nobody_takes_stops_nothing() {
         let command = program.command(&["serve"]);
         let mut service = program.serve_into(command, sink).await;
         let token = service.token(&client).await;
-        let http = reqwest::Client::new();
+        let http = reqwest::Client::builder()
+            .timeout(PATIENCE)
+            .build()
+            .unwrap();
         // Each is a line of some 300 bytes; a pipe has room for 64 KiB.
         for number in 0..600 {
             let request = http.post(format!("{}{REMIND}", service.base));
@@ -163,7 +166,7 @@ async fn d15_memory_and_descriptors_stay_flat_under_steady_load() {
     let client = program.json(&["client", "add", "Quotes", "--scope", scopes]);
     let service = program.serve().await;
     let token = service.token(&client).await;
-    let seconds = rounds(20);
+    let seconds = rounds(12);
     let (begun, mut samples) = (Instant::now(), Vec::new());
     let mut ticks = tokio::time::interval(Duration::from_millis(50));
     for round in 0.. {
