@@ -1,10 +1,13 @@
 //! The one gate before bcrypt: as many at once as there are cores, a bounded number of callers in waiting, the rest told to
-//! come back (bar P12). No database connection is held meanwhile.
+//! come back (bar P12). No database connection is held meanwhile. The threads that hash are behind all others when the cores are
+//! wanted: who waits for a token or a page does not wait for other people's passwords.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use tokio::runtime::{self, Handle, Runtime};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::domain::{Password, PasswordHash};
@@ -17,9 +20,15 @@ const COSTLIEST: u64 = 6;
 /// The least cost that an operator may choose; below it, as in tests, nothing is scaled.
 const LEAST_COST: u32 = 10;
 
+/// The nice value of the threads that hash: a third of the share of a thread that answers.
+const NICE: i32 = 5;
+
 /// Hashes passwords.
 pub struct Hasher {
     cost: u32,
+    /// Never driven: it is here for its threads.
+    threads: Option<Runtime>,
+    thread: Handle,
     running: Arc<Semaphore>,
     admitted: Arc<Semaphore>,
     fastest: Arc<Fastest>,
@@ -33,6 +42,7 @@ struct Fastest(AtomicU64);
 #[derive(Debug)]
 pub struct Place {
     cost: u32,
+    thread: Handle,
     fastest: Arc<Fastest>,
     running: Arc<Semaphore>,
     admitted: Arc<OwnedSemaphorePermit>,
@@ -41,6 +51,7 @@ pub struct Place {
 /// Leave to hash one password, now. It ends with the work and not with whoever waits for it.
 pub struct Turn {
     cost: u32,
+    thread: Handle,
     fastest: Arc<Fastest>,
     _places: (Arc<OwnedSemaphorePermit>, OwnedSemaphorePermit),
 }
@@ -71,13 +82,23 @@ pub enum HashError {
 
 impl Hasher {
     /// A gate for bcrypt of this cost, `parallel` at a time.
-    pub fn new(cost: u32, parallel: usize) -> Self {
-        Self {
+    pub fn new(cost: u32, parallel: usize) -> io::Result<Self> {
+        let threads = runtime::Builder::new_current_thread()
+            .max_blocking_threads(parallel)
+            .thread_name("hash")
+            .on_thread_start(|| {
+                // Where it is not allowed, hashing is as urgent as everything else.
+                let _as_before = rustix::process::setpriority_process(None, NICE);
+            })
+            .build()?;
+        Ok(Self {
             cost,
+            thread: threads.handle().clone(),
+            threads: Some(threads),
             running: Arc::new(Semaphore::new(parallel)),
             admitted: Arc::new(Semaphore::new(parallel + WAITING)),
             fastest: Arc::new(Fastest(AtomicU64::new(u64::MAX))),
-        }
+        })
     }
 
     /// The cost of the hashes that are made here.
@@ -90,6 +111,7 @@ impl Hasher {
         let admitted = Arc::clone(&self.admitted).try_acquire_owned();
         Ok(Place {
             cost: self.cost,
+            thread: self.thread.clone(),
             fastest: Arc::clone(&self.fastest),
             running: Arc::clone(&self.running),
             admitted: Arc::new(admitted.map_err(|_| HashError::Busy)?),
@@ -107,6 +129,14 @@ impl Hasher {
     }
 }
 
+impl Drop for Hasher {
+    fn drop(&mut self) {
+        if let Some(threads) = self.threads.take() {
+            threads.shutdown_background(); // waiting is forbidden where async code drops it
+        }
+    }
+}
+
 impl Place {
     /// Waits for a turn.
     pub async fn turn(&self) -> Result<Turn, HashError> {
@@ -114,6 +144,7 @@ impl Place {
         let running = running.map_err(|_| HashError::Busy)?;
         Ok(Turn {
             cost: self.cost,
+            thread: self.thread.clone(),
             fastest: Arc::clone(&self.fastest),
             _places: (Arc::clone(&self.admitted), running),
         })
@@ -128,7 +159,8 @@ impl Place {
     ) -> Result<Verified, HashError> {
         let turn = self.turn().await?;
         let started = clock::monotonic();
-        let compared = telemetry::blocking(move || turn.compare(&password, stored)).await;
+        let work = move || turn.compare(&password, stored);
+        let compared = telemetry::blocking_on(&self.thread, work).await;
         if let Right(replacement) = compared.map_err(|e| HashError::Failed(e.to_string()))?? {
             return Ok(Verified::Yes(replacement, self));
         }
@@ -167,9 +199,12 @@ impl Fastest {
 impl Turn {
     /// Hashes a new password with a fresh salt.
     pub async fn hash(self, password: Password) -> Result<PasswordHash, HashError> {
+        let thread = self.thread.clone();
         let work = move || self.compute(&password);
         let failed = |error: &dyn std::fmt::Display| HashError::Failed(error.to_string());
-        telemetry::blocking(work).await.map_err(|e| failed(&e))?
+        telemetry::blocking_on(&thread, work)
+            .await
+            .map_err(|e| failed(&e))?
     }
 
     fn compute(&self, password: &Password) -> Result<PasswordHash, HashError> {

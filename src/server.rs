@@ -5,8 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
-use actix_web::middleware::{Condition, from_fn};
-use actix_web::{HttpServer, web};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 
@@ -14,6 +12,7 @@ use crate::app::{App, LimitRules, Rate};
 use crate::breaches::{Breaches, BreachesError};
 use crate::clock::Clock;
 use crate::config::Settings;
+use crate::descriptors;
 use crate::flows::Flows;
 use crate::hasher::Hasher;
 use crate::http::{self, Limits};
@@ -22,12 +21,10 @@ use crate::oauth::dpop::Dpop;
 use crate::storage::{Schema, Storage, StorageError};
 use crate::worker::Worker;
 
-/// How long a request's head may take to arrive (bar H08).
-const HEAD_PATIENCE: Duration = Duration::from_secs(5);
-/// How long running requests may go on after SIGTERM, in seconds.
-const SHUTDOWN_SECONDS: u64 = 20;
 /// The most connections for each worker thread; more wait in the kernel's queue.
 const CONNECTIONS: usize = 8192;
+/// Descriptors that are neither connections of callers, nor of the database, nor of the mail server.
+const OWN_DESCRIPTORS: usize = 24;
 /// How often idle limit buckets are forgotten.
 const FORGET: Duration = Duration::from_secs(60);
 
@@ -65,7 +62,7 @@ pub fn flows(settings: &Settings, clock: Clock) -> Result<Flows, ServerError> {
     Ok(Flows {
         storage,
         clock,
-        hasher: Arc::new(Hasher::new(settings.bcrypt_cost, cores)),
+        hasher: Arc::new(Hasher::new(settings.bcrypt_cost, cores)?),
         recovery: settings.recovery.clone(),
         session_lifetime: settings.session_lifetime,
         policy: settings.policy.clone(),
@@ -85,6 +82,15 @@ pub fn mailer(settings: &Settings) -> Result<Mailer, MailerError> {
         &settings.mail.from,
         settings.mail.timeout,
     )
+}
+
+/// How many connections each worker thread may have: as many as leave the database and the mail server theirs (bar D14).
+fn connections(settings: &Settings) -> usize {
+    // SQLite has a file, its log and its index of it open for each.
+    let database = 3 * settings.database_parallel as usize;
+    let reserved = OWN_DESCRIPTORS + database + settings.mail.parallel;
+    let free = descriptors::take_all().saturating_sub(reserved);
+    (free / settings.workers.max(1)).clamp(1, CONNECTIONS)
 }
 
 /// A service that runs.
@@ -124,25 +130,11 @@ pub fn start(settings: &Settings, clock: Clock) -> Result<Running, ServerError> 
     let limits = Limits::new(&app);
     let buckets = limits.clone();
 
-    let server = HttpServer::new(move || {
-        let cors = Condition::new(!app.cors_origins.is_empty(), http::cors(&app));
-        let (app, limits) = (Arc::clone(&app), limits.clone());
-        actix_web::App::new()
-            .wrap(cors)
-            .wrap(from_fn(http::edge))
-            .app_data(web::Data::from(Arc::clone(&app)))
-            .configure(move |config| http::routes(config, &app, &limits))
-    })
-    .workers(settings.workers)
-    .keep_alive(http::KEEP_ALIVE)
-    .client_request_timeout(HEAD_PATIENCE)
-    .max_connections(CONNECTIONS)
-    .shutdown_timeout(SHUTDOWN_SECONDS)
-    .disable_signals()
-    .bind(settings.listen)
-    .map_err(|error| ServerError::Listen(settings.listen, error))?;
-    let address = server.addrs().first().copied().unwrap_or(settings.listen);
-    let server = server.run();
+    let cannot = |error| ServerError::Listen(settings.listen, error);
+    let listener = http::listen(settings.listen).map_err(cannot)?;
+    let address = listener.local_addr().map_err(cannot)?;
+    let (workers, most) = (settings.workers, connections(settings));
+    let server = http::serve(listener, app, limits, workers, most).map_err(cannot)?;
     let handle = server.handle();
 
     Ok(Running {

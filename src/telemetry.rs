@@ -2,6 +2,7 @@
 
 use std::io::IsTerminal;
 
+use tokio::runtime::Handle;
 use tracing::Span;
 use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
@@ -46,6 +47,15 @@ where
     T: Send + 'static,
     F: FnOnce() -> T + Send + 'static,
 {
+    blocking_on(&Handle::current(), work).await
+}
+
+/// The same on the blocking threads of another runtime.
+pub async fn blocking_on<T, F>(threads: &Handle, work: F) -> Result<T, tokio::task::JoinError>
+where
+    T: Send + 'static,
+    F: FnOnce() -> T + Send + 'static,
+{
     let span = Span::current();
-    tokio::task::spawn_blocking(move || span.in_scope(work)).await
+    threads.spawn_blocking(move || span.in_scope(work)).await
 }

@@ -18,7 +18,7 @@ const MAY_NAME: &[(&str, &str)] = &[
     ),
     (
         "server",
-        "app config worker http flows oauth hasher breaches mail storage domain",
+        "app config descriptors worker http flows oauth hasher breaches mail storage domain",
     ),
     ("doctor", "config hasher breaches mail storage domain"),
     ("http", "app flows oauth hasher storage domain"),
@@ -35,6 +35,7 @@ const MAY_NAME: &[(&str, &str)] = &[
     ("texts", "domain"),
     ("entropy", "domain"),
     ("clock", ""),
+    ("descriptors", ""),
     ("domain", ""),
 ];
 const LEAVES: &str = "clock entropy telemetry texts";
@@ -65,7 +66,7 @@ rules! {
         only("oauth/", "jsonwebtoken ring::"),
         broken by "domain/jwk.rs" "use ring::signature::ED25519;";
     only_http_and_the_server_name_actix:
-        only("http/ server.rs", "actix_web actix_http actix_governor"),
+        only("http/ server.rs", "actix_web actix_http actix_server actix_service actix_governor"),
         broken by "flows/remind.rs" "use actix_web::web;";
     // A route that is registered elsewhere would not be in the routing table, which the description of the API is made of.
     only_the_table_registers_paths:

@@ -18,6 +18,7 @@ use super::contracts::Voice;
 use super::error::ApiError;
 use super::oauth::Logged;
 use super::origin::Named;
+use super::patience::Requests;
 use super::{headers, limits, origin};
 use crate::app::App;
 use crate::domain::ClientId;
@@ -25,7 +26,7 @@ use crate::domain::audit::Origin;
 use crate::{clock, entropy};
 
 /// Wraps every request.
-pub async fn edge<B: MessageBody + 'static>(
+pub(super) async fn edge<B: MessageBody + 'static>(
     app: web::Data<App>,
     request: ServiceRequest,
     next: Next<B>,
@@ -39,10 +40,12 @@ pub async fn edge<B: MessageBody + 'static>(
     let voice = Voice::of(request.head(), &app, id.clone(), now);
     origin::note(&request, &app, &id);
 
+    let handled = Requests::handle(&request);
     let answered = AssertUnwindSafe(next.call(request))
         .catch_unwind()
         .instrument(span.clone())
         .await;
+    drop(handled);
     let elapsed = started.elapsed();
     let (mut refusal, mut why) = (None, None);
     let answered = match answered {
@@ -149,7 +152,7 @@ impl ResponseError for Failed {
 }
 
 /// Which web pages may call: none, unless an operator names their origins.
-pub fn cors(app: &Arc<App>) -> Cors {
+pub(super) fn cors(app: &Arc<App>) -> Cors {
     let exposed = [
         "Authorization",
         "DPoP-Nonce",

@@ -5,6 +5,7 @@ mod auth;
 mod body;
 mod change;
 mod check;
+mod connections;
 mod contracts;
 mod docs;
 mod edge;
@@ -18,6 +19,7 @@ mod oauth;
 mod openapi;
 mod origin;
 mod page;
+mod patience;
 mod peer;
 mod proof;
 mod refusals;
@@ -34,8 +36,9 @@ use actix_web::web::{self, ServiceConfig};
 use contracts::{interslice, ocariot, swift, unleash};
 use table::Table;
 
-pub use contracts::swift::KEEP_ALIVE;
-pub use edge::{cors, edge};
+pub use connections::{listen, serve};
+use contracts::swift::KEEP_ALIVE;
+use edge::{cors, edge};
 pub use limits::Limits;
 
 use crate::app::App;

@@ -53,7 +53,9 @@ impl From<DieselError> for StorageError {
                 Self::Busy(text)
             }
             DieselError::DatabaseError(
-                DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::ReadOnlyTransaction,
+                DatabaseErrorKind::ClosedConnection
+                | DatabaseErrorKind::UnableToSendCommand
+                | DatabaseErrorKind::ReadOnlyTransaction,
                 _,
             ) => Self::Unavailable(text),
             // Both databases report most conditions by message only.
@@ -72,14 +74,19 @@ impl From<ConnectionError> for StorageError {
 }
 
 fn from_text(text: String) -> StorageError {
-    const BUSY: [&str; 4] = [
+    const BUSY: [&str; 5] = [
         "locked",
         "deadlock detected",
-        "statement timeout",
+        "canceling statement due to", // a timeout of ours or of the operator's, or the operator
+        "could not obtain lock",
         "could not serialize",
     ];
-    const UNAVAILABLE: [&str; 11] = [
+    const UNAVAILABLE: [&str; 15] = [
         "disk is full",
+        "no space left",
+        "input/output error",
+        "could not extend file",
+        "out of memory",
         "disk I/O error",
         "readonly database",
         "unable to open",

@@ -71,7 +71,7 @@ impl Storage {
                     writes: Lane::start(url, Mode::Write, 1)?,
                     reads: Lane::start(url, Mode::Read, parallel as usize)?,
                 },
-                DatabaseUrl::Postgres(_) => Backend::Postgres(Pool::new(url, parallel)?),
+                DatabaseUrl::Postgres(_) => Backend::Postgres(Pool::new(url, parallel)),
             })))
         };
         open().map_err(|error: StorageError| error.opening(&url.masked()))

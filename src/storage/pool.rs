@@ -1,6 +1,6 @@
-//! The pool of PostgreSQL connections: bounded, and healing after the server was away (bar D05).
+//! The pool of PostgreSQL connections: bounded, and healing after the server was away or has fallen silent (bar D05).
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Semaphore;
@@ -19,11 +19,28 @@ const FRESH: Duration = Duration::from_secs(1);
 /// The most callers that wait, for each connection.
 const WAITING_EACH: usize = 64;
 
+/// How many sets of connections there may be. Whoever waits for an answer that never comes cannot be woken, so a set with such a one
+/// is left behind, with its threads, until the system gives its connections up.
+const SETS: usize = 4;
+
 /// The pool and the gate before it.
 pub(super) struct Pool {
+    url: DatabaseUrl,
+    size: u32,
+    sets: Mutex<Sets>,
+    admitted: Arc<Semaphore>,
+}
+
+/// The connections in use, and those that were left behind and still live.
+struct Sets {
+    current: Arc<Set>,
+    left: Vec<Weak<Set>>,
+}
+
+/// Connections, and leave to use them.
+struct Set {
     connections: r2d2::Pool<Opener>,
     running: Arc<Semaphore>,
-    admitted: Arc<Semaphore>,
 }
 
 struct Opener(DatabaseUrl);
@@ -59,21 +76,51 @@ impl r2d2::ManageConnection for Opener {
     }
 }
 
+impl Set {
+    fn new(url: &DatabaseUrl, size: u32) -> Arc<Self> {
+        Arc::new(Self {
+            connections: r2d2::Pool::builder()
+                .max_size(size)
+                .min_idle(Some(1))
+                .connection_timeout(PATIENCE)
+                .error_handler(Box::new(r2d2::NopErrorHandler)) // each caller gets and logs the error itself
+                .build_unchecked(Opener(url.clone())),
+            running: Arc::new(Semaphore::new(size as usize)),
+        })
+    }
+}
+
 impl Pool {
     /// Makes a pool of at most `size` connections; they are opened when they are needed.
-    pub(super) fn new(url: &DatabaseUrl, size: u32) -> Result<Self> {
-        let connections = r2d2::Pool::builder()
-            .max_size(size)
-            .min_idle(Some(1))
-            .connection_timeout(PATIENCE)
-            .error_handler(Box::new(r2d2::NopErrorHandler)) // each caller gets and logs the error itself
-            .build_unchecked(Opener(url.clone()));
-        let size = size as usize;
-        Ok(Self {
-            connections,
-            running: Arc::new(Semaphore::new(size)),
-            admitted: Arc::new(Semaphore::new(size * WAITING_EACH)),
-        })
+    pub(super) fn new(url: &DatabaseUrl, size: u32) -> Self {
+        Self {
+            url: url.clone(),
+            size,
+            sets: Mutex::new(Sets {
+                current: Set::new(url, size),
+                left: Vec::new(),
+            }),
+            admitted: Arc::new(Semaphore::new(size as usize * WAITING_EACH)),
+        }
+    }
+
+    fn set(&self) -> Arc<Set> {
+        let sets = self.sets.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&sets.current)
+    }
+
+    /// Goes on with new connections: one of these does not answer, and most likely all.
+    fn leave(&self, silent: &Arc<Set>) {
+        let mut sets = self.sets.lock().unwrap_or_else(PoisonError::into_inner);
+        sets.left.retain(|set| set.strong_count() > 0);
+        if Arc::ptr_eq(&sets.current, silent) && sets.left.len() + 1 < SETS {
+            sets.left.push(Arc::downgrade(silent));
+            sets.current = Set::new(&self.url, self.size);
+            tracing::warn!(
+                left = sets.left.len(),
+                "the database does not answer: connecting anew"
+            );
+        }
     }
 
     /// Runs a closure on a pooled connection, within a transaction when it writes.
@@ -86,14 +133,16 @@ impl Pool {
         let busy = |text: &str| StorageError::Busy(text.to_owned());
         let admitted = Arc::clone(&self.admitted).try_acquire_owned();
         let admitted = admitted.map_err(|_| busy("too many calls are waiting"))?;
-        let running = Arc::clone(&self.running).acquire_owned();
+        let set = self.set();
+        let running = Arc::clone(&set.running).acquire_owned();
         let running = tokio::time::timeout(PATIENCE, running).await;
         let running = running.map_err(|_| busy("no connection became free"))?;
-        let connections = self.connections.clone();
+        let used = Arc::clone(&set);
         let ended = telemetry::blocking(move || {
             // Held by the work, not by whoever waits for it.
             let _places = (admitted, running);
-            let mut pooled = connections
+            let mut pooled = used
+                .connections
                 .get()
                 .map_err(|e| StorageError::Unavailable(e.to_string()))?;
             let outcome = if writes {
@@ -112,6 +161,7 @@ impl Pool {
                 Err(StorageError::Internal("a database closure panicked".to_owned()).into())
             }
             Err(_) => {
+                self.leave(&set);
                 Err(StorageError::Unavailable("the server does not answer".to_owned()).into())
             }
         }

@@ -473,10 +473,21 @@ impl Program {
 
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_unforget"));
-        command
-            .args(arguments)
-            .current_dir(self.folder.path())
-            .stdin(Stdio::null());
+        command.args(arguments);
+        self.equip(command)
+    }
+
+    /// `serve` by a shell that says something else first, such as `ulimit -n 64`.
+    pub(crate) fn serve_after(&self, first: &str) -> Command {
+        let mut shell = Command::new("sh");
+        let then = format!("{first} && exec \"$0\" serve");
+        shell.args(["-c", &then, env!("CARGO_BIN_EXE_unforget")]);
+        self.equip(shell)
+    }
+
+    /// Gives a command this folder and this configuration.
+    pub(crate) fn equip(&self, mut command: Command) -> Command {
+        command.current_dir(self.folder.path()).stdin(Stdio::null());
         for (name, _) in std::env::vars()
             .filter(|(name, _)| name.starts_with("UNFORGET_") || name == "DATABASE_URL")
         {
@@ -522,17 +533,26 @@ impl Program {
 
     /// Starts `serve` on a free port and waits until it is ready. Its log goes to `serve.log` in the folder.
     pub(crate) async fn serve(&self) -> Service {
-        let port = std::net::TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
+        self.serve_by(self.command(&["serve"])).await
+    }
+
+    /// The same by a command of the test's own.
+    pub(crate) async fn serve_by(&self, command: Command) -> Service {
         let log = std::fs::File::options()
             .create(true)
             .append(true)
             .open(self.folder.path().join("serve.log"))
             .unwrap();
-        let mut command = self.command(&["serve"]);
+        self.serve_into(command, log.into()).await
+    }
+
+    /// The same, with its log elsewhere.
+    pub(crate) async fn serve_into(&self, mut command: Command, log: Stdio) -> Service {
+        let port = std::net::TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap()
+            .port();
         command
             .env("UNFORGET_LISTEN", format!("127.0.0.1:{port}"))
             .stdout(Stdio::null())
@@ -569,6 +589,11 @@ pub(crate) struct Service {
 }
 
 impl Service {
+    /// The number of its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// kill -9
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();

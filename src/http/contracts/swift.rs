@@ -30,7 +30,7 @@ use crate::texts::Language;
 pub(in crate::http) const PATH: &str = "/api/v1/users/reset-password";
 
 /// How long an idle connection is kept: what the document promises, and the server keeps.
-pub const KEEP_ALIVE: Duration = Duration::from_secs(5);
+pub(in crate::http) const KEEP_ALIVE: Duration = Duration::from_secs(5);
 
 const POWERED_BY: HeaderName = HeaderName::from_static("x-powered-by");
 
