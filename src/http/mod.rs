@@ -18,6 +18,7 @@ mod oauth;
 mod openapi;
 mod origin;
 mod page;
+pub mod parsers;
 mod peer;
 mod proof;
 mod refusals;

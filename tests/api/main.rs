@@ -46,6 +46,9 @@ mod export_file;
 mod faults;
 mod foreign;
 mod foreign_hashes;
+mod fuzz;
+#[path = "../fuzz/targets.rs"]
+mod fuzz_targets;
 mod guessing;
 mod guessing_race;
 mod helpers;
