@@ -333,6 +333,11 @@ impl TestApp {
         Reply::of(request.form(parameters).send().await.unwrap()).await
     }
 
+    /// What the requests of the test are sent with.
+    pub(crate) fn http(&self) -> &reqwest::Client {
+        &self.http
+    }
+
     /// A request to be completed by the test.
     pub(crate) fn request(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
         self.http
@@ -569,6 +574,11 @@ pub(crate) struct Service {
 }
 
 impl Service {
+    /// The process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     /// kill -9
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
