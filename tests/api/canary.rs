@@ -10,7 +10,7 @@ use crate::assertion::TYPE;
 use crate::both;
 use crate::helpers::{APP, Backend, Database, PATIENCE, Program, Reply, Service};
 use crate::keys::{Key, base64};
-use crate::smtp::{Behaviour, DropAt, SmtpSink};
+use crate::smtp::{Behaviour, DropAt, SmtpSink, TlsMode};
 use search::{Watch, stored};
 
 const ANN: &str = "ann@example.com";
@@ -127,7 +127,7 @@ async fn mails_are(program: &Program, good: impl Fn(&[Value]) -> bool) {
 
 both! {
     async fn p14_f09_no_secret_of_a_whole_journey_is_said_or_written_down_anywhere(backend: Backend) {
-        let (database, sink) = (Database::create(backend), SmtpSink::start().await);
+        let (database, sink) = (Database::create(backend), SmtpSink::start_tls(TlsMode::StartTls).await);
         let mut url = database.url();
         if backend == Backend::Postgres {
             url = format!("{url}{}password={DATABASE_PASSWORD}", if url.contains('?') { '&' } else { '?' });
@@ -136,6 +136,7 @@ both! {
             ("DATABASE_URL", &url),
             ("UNFORGET_PUBLIC_URL", "https://unforget.example"),
             ("UNFORGET_MAIL__URL", &sink.url_as("post", MAIL_PASSWORD)),
+            ("SSL_CERT_FILE", "ca.pem"),
             ("UNFORGET_AUDIT__ADDRESS", "hash"),
             ("UNFORGET_AUDIT__ADDRESS_KEY", AUDIT_KEY),
             ("UNFORGET_PASSWORD__BCRYPT_COST", "10"),
@@ -144,6 +145,7 @@ both! {
         ]);
         let key = Key::es256();
         std::fs::write(program.folder.path().join("keys.json"), key.set("a")).unwrap();
+        std::fs::write(program.folder.path().join("ca.pem"), sink.ca_pem()).unwrap();
         let service = program.serve().await;
         let mut j = Journey { program, service, watch: Watch::default() };
         for (name, secret) in [
@@ -214,6 +216,8 @@ both! {
         mails_are(&j.program, |mails| mails.iter().all(|mail| mail["state"] == "sent")).await;
         let before = sink.offered().len();
 
+        assert_eq!(sink.credentials()[0], ("post".to_owned(), MAIL_PASSWORD.to_owned()), "the password was in use");
+
         // The mail is taken, and the service does not hear of it: it waits, and a copy is out.
         sink.behave(Behaviour::drop(DropAt::AfterDotBeforeReply).first(1));
         assert_eq!(j.call("POST", "/v1/password/remind", &token, &json!({"email": ANN})).await.said(), "200 reminder_sent");
@@ -260,7 +264,6 @@ both! {
             &["config"][..], &["client", "list"], &["client", "show", &id], &["user", "list"], &["user", "show", ANN], &["mail", "list"], &["audit"],
             &["purge"], &["migrate"], &["client", "disable", &id],
         ] {
-            shown += j.run(command).len();
             shown += j.run(&[command, &["--json"]].concat()).len();
         }
         assert!(shown > 2000);
@@ -272,11 +275,9 @@ both! {
             ("UNFORGET_MAIL__URL", format!("smtp://post:{MAIL_PASSWORD}@mail.example/path")),
             ("UNFORGET_AUDIT__ADDRESS_KEY", "kanarie".to_owned()),
         ] {
-            for command in ["serve", "migrate"] {
-                let output = j.program.command(&[command]).env(name, value.as_str()).output().unwrap();
-                assert_eq!(output.status.code(), Some(1), "{name}");
-                j.watch.place("a start that fails", [output.stdout, output.stderr].concat());
-            }
+            let output = j.program.command(&["serve"]).env(name, value.as_str()).output().unwrap();
+            assert_eq!(output.status.code(), Some(1), "{name}");
+            j.watch.place("a start that fails", [output.stdout, output.stderr].concat());
         }
         // Every copy of the mail has a token of its own.
         for mail in sink.offered() {

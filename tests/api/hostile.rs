@@ -1,48 +1,46 @@
 //! Hostile requests to every route of the description (bar F05, H05, H06, H07, O15, P05, P07): whatever comes, an answer as described,
 //! never a failure of ours, and nothing of it repeated. A table of attacks, times a table of calls.
 
+mod aims;
 mod payloads;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use reqwest::header::{CONTENT_TYPE, HeaderValue};
-use serde_json::{Map, Value, json};
-use unforget::domain::Scopes;
+use serde_json::Value;
 
 use crate::both;
-use crate::description::{Described, Description, whole};
-use crate::helpers::{Backend, OLD_PASSWORD, Reply, TestApp};
-use payloads::{form_bodies, json_bodies, odd_headers, ordinary, texts, values};
+use crate::description::{Description, whole};
+use crate::helpers::{Backend, Reply, TestApp, rounds};
+use aims::{Aim, aims, as_form, put};
+use payloads::{form_bodies, json_bodies, odd_headers, texts, values};
 
 const JSON: &str = "application/json";
 const FORM: &str = "application/x-www-form-urlencoded";
-
-/// One call under attack: how to reach what is behind its first checks.
-struct Aim {
-    method: String,
-    /// As it stands in the description.
-    path: String,
-    /// With examples in it.
-    example: String,
-    bearer: Option<String>,
-    kinds: Vec<&'static str>,
-    /// The names of the body's fields; those inside of an object have its name before a dot.
-    fields: Vec<String>,
-    /// A body with every field that has to be there.
-    good: Value,
-}
 
 /// What was heard so far: how often each status.
 struct Range<'a> {
     app: &'a TestApp,
     description: Description,
     heard: BTreeMap<u16, usize>,
+    /// How many attacks were chosen so far.
+    turn: usize,
     /// Where an answer was not as described.
     misfits: BTreeSet<String>,
 }
 
 impl Range<'_> {
+    /// Some of the attacks, others each time, so that all of them are fired at something; every one when `TEST_ROUNDS` is large.
+    fn some<T>(&mut self, mut all: Vec<T>, usual: usize) -> Vec<T> {
+        let count = rounds(usual).min(all.len());
+        let from = self.turn % all.len();
+        all.rotate_left(from);
+        all.truncate(count);
+        self.turn += count;
+        all
+    }
+
     /// Sends a request and holds its answer to the description.
     async fn shoot(
         &mut self,
@@ -98,135 +96,6 @@ impl Range<'_> {
     }
 }
 
-/// Puts a value into a body: `a.b` is a field inside of an object.
-fn put(body: &mut Value, field: &str, value: Value) {
-    match field.split_once('.') {
-        Some((outer, inner)) => body[outer][inner] = value,
-        None => body[field] = value,
-    }
-}
-
-/// A body as a form.
-fn as_form(body: &Value) -> String {
-    let encode = |text: &str| {
-        percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
-    };
-    let text = |value: &Value| {
-        value
-            .as_str()
-            .map_or_else(|| value.to_string(), str::to_owned)
-    };
-    let pairs = body.as_object().unwrap().iter();
-    pairs
-        .map(|(name, value)| format!("{}={}", encode(name), encode(&text(value))))
-        .collect::<Vec<_>>()
-        .join("&")
-}
-
-/// Every call of the description, with a caller that may make it.
-async fn aims(app: &TestApp, description: &Description) -> Vec<Aim> {
-    app.user("ann@example.com").await;
-    let client = app.client(&Scopes::all().to_string()).await;
-    let token = app.token_of(&client).await;
-    let user = app
-        .user_token(&token, "ann@example.com", OLD_PASSWORD)
-        .await;
-    let mine = app
-        .post("/oauth/register", &token, json!({"client_name": "Quotes"}))
-        .await
-        .json();
-    let mine = format!("/oauth/register/{}", mine["client_id"].as_str().unwrap());
-    let aim = |call: Described<'_>| {
-        let contents = description.resolve(&call.operation["requestBody"])["content"]
-            .as_object()
-            .cloned()
-            .unwrap_or_default();
-        let kinds: Vec<_> = [JSON, FORM]
-            .into_iter()
-            .filter(|kind| contents.contains_key(*kind))
-            .collect();
-        let (mut fields, mut good) = (Vec::new(), json!({}));
-        for kind in &kinds {
-            describe(
-                description,
-                &contents[*kind]["schema"],
-                "",
-                &mut fields,
-                &mut good,
-            );
-        }
-        fields.sort();
-        fields.dedup();
-        let ways = call.operation["security"]
-            .as_array()
-            .cloned()
-            .unwrap_or_default();
-        let users_only = !ways.is_empty() && ways.iter().all(|way| way.get("user").is_some());
-        // Where clients state their secret, they do it in the form, so that the header is free to be attacked.
-        let by_secret = call.path == "/oauth/token";
-        if by_secret {
-            put(&mut good, "client_id", json!(client.id));
-            put(&mut good, "client_secret", json!(client.secret));
-        }
-        Aim {
-            example: if call.path == "/oauth/register/{client_id}" {
-                mine.clone()
-            } else {
-                call.example()
-            },
-            path: call.path.to_owned(),
-            method: call.method,
-            bearer: (!by_secret).then(|| {
-                if users_only {
-                    user.clone()
-                } else {
-                    token.clone()
-                }
-            }),
-            kinds,
-            fields,
-            good,
-        }
-    };
-    // What deletes the client that is aimed at comes last.
-    let mut aims: Vec<_> = description.calls().into_iter().map(aim).collect();
-    aims.sort_by_key(|aim| aim.method == "DELETE");
-    aims
-}
-
-/// Collects the fields of a schema, and a good body.
-fn describe(
-    description: &Description,
-    schema: &Value,
-    within: &str,
-    fields: &mut Vec<String>,
-    good: &mut Value,
-) {
-    for part in description.parts(schema) {
-        let required: Vec<_> = part["required"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_str)
-            .collect();
-        for (name, schema) in part["properties"].as_object().unwrap_or(&Map::new()) {
-            let field = format!("{within}{name}");
-            if required.contains(&name.as_str()) {
-                put(good, &field, ordinary(name));
-            }
-            let inner = description
-                .parts(schema)
-                .into_iter()
-                .any(|part| part["properties"].is_object());
-            if inner && within.is_empty() {
-                put(good, &field, json!({}));
-                describe(description, schema, &format!("{name}."), fields, good);
-            }
-            fields.push(field);
-        }
-    }
-}
-
 async fn range(app: &TestApp) -> (Range<'_>, Vec<Aim>) {
     let description = Description::of(app).await;
     let aims = aims(app, &description).await;
@@ -236,6 +105,7 @@ async fn range(app: &TestApp) -> (Range<'_>, Vec<Aim>) {
             app,
             description,
             heard: BTreeMap::new(),
+            turn: 0,
             misfits: BTreeSet::new(),
         },
         aims,
@@ -268,7 +138,8 @@ both! {
         let (mut range, aims) = range(&app).await;
         for aim in &aims {
             for field in &aim.fields {
-                for value in texts().into_iter().map(Value::from).chain(values()) {
+                let all = texts().into_iter().map(Value::from).chain(values()).collect();
+                for value in range.some(all, 8) {
                     let mut body = aim.good.clone();
                     put(&mut body, field, value.clone());
                     // A form knows nothing but texts.
@@ -289,10 +160,10 @@ both! {
         let app = whole(backend).await;
         let (mut range, aims) = range(&app).await;
         for aim in &aims {
-            for body in json_bodies(&aim.good.to_string()) {
+            for body in range.some(json_bodies(&aim.good.to_string()), 10) {
                 range.shoot_body(aim, JSON, body).await;
             }
-            for body in form_bodies(&as_form(&aim.good)) {
+            for body in range.some(form_bodies(&as_form(&aim.good)), 6) {
                 range.shoot_body(aim, FORM, body).await;
             }
             for kind in ["text/plain", "multipart/form-data; boundary=x", "application/xml", "application/json, application/json"] {
@@ -306,7 +177,7 @@ both! {
         let app = whole(backend).await;
         let (mut range, aims) = range(&app).await;
         for aim in &aims {
-            for (name, value) in odd_headers() {
+            for (name, value) in range.some(odd_headers(), 10) {
                 let Ok(value) = HeaderValue::from_bytes(&value) else { panic!("{name}") };
                 let body = aim.good.to_string();
                 let kind = aim.kinds.first().copied().unwrap_or(JSON);
@@ -328,7 +199,8 @@ both! {
         let odd = ["%00", "%ff", "%c0%af", "%ed%a0%80", "%", "%zz", "%2e%2e", "%2F", "..;", "'%20OR%201=1--", "%7B%7B7*7%7D%7D", "00000000-0000-0000-0000-00000000000g", "-1", "%0d%0aX:%20canary"];
         let long = "canary".repeat(1000);
         for aim in &aims {
-            for odd in odd.into_iter().chain([long.as_str()]) {
+            let all = odd.into_iter().chain([long.as_str()]).collect();
+            for odd in range.some(all, 5) {
                 let bare = aim.example.split('?').next().unwrap();
                 let mut paths = vec![format!("{bare}?{odd}")];
                 if aim.method == "GET" {
