@@ -115,6 +115,12 @@ impl CliError {
     }
 }
 
+/// Reads the text of a file of apps as `client apply` does: how many there are, or what would be complained about. For the fuzz
+/// targets (tests/fuzz).
+pub fn examine_apps(name: &str, text: &str) -> Result<usize, String> {
+    client::examine(name, text).map_err(|error| error.to_string())
+}
+
 /// Runs the command that the process was started with.
 pub fn run() -> ExitCode {
     let arguments = Arguments::parse();

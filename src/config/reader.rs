@@ -6,6 +6,8 @@ use std::ffi::OsString;
 use std::fmt::Display;
 use std::path::Path;
 
+use crate::domain::client::is_invisible;
+
 const PREFIX: &str = "UNFORGET_";
 
 /// Texts by key, and what is wrong so far.
@@ -183,6 +185,12 @@ impl Reader {
             self.problems
                 .push(format!("{key} (from {}) is not a known key", text.origin));
         }
-        (self.problems, self.shown)
+        // Keys and messages may hold whatever the file does; what is said stays one line that any terminal can show.
+        let odd = |c: char| c.is_control() || is_invisible(c);
+        let readable = |problem: String| problem.replace(odd, "\u{fffd}");
+        (
+            self.problems.into_iter().map(readable).collect(),
+            self.shown,
+        )
     }
 }

@@ -85,11 +85,12 @@ impl std::str::FromStr for ResetUrl {
             .ok()
             .filter(|_| printable && text.len() <= 1000);
         let url = url.ok_or(MalformedResetUrl::NotAbsolute)?;
-        let before_path = text.split_once("://").map_or("", |(scheme, rest)| {
-            let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-            &text[..scheme.len() + 3 + end]
+        // Browsers' parser finds a host in `https:x`, `https:///x` and after a backslash too; it must be where a reader sees it.
+        let authority = text.split_once("://").map_or("", |(_, rest)| {
+            &rest[..rest.find(['/', '?', '#']).unwrap_or(rest.len())]
         });
-        if before_path.contains('{') || before_path.contains('@') {
+        let hidden = matches!(url.scheme(), "http" | "https") && authority.is_empty();
+        if hidden || authority.contains(['{', '@']) || text.contains('\\') {
             return Err(MalformedResetUrl::NotAbsolute);
         }
         match (url.scheme(), url.host()) {

@@ -130,6 +130,11 @@ fn presented(headers: &HeaderMap) -> (Scheme, Bearer) {
     (scheme, token)
 }
 
+/// Whether the `Authorization` field holds what could be a token of ours.
+pub(super) fn presents_token(headers: &HeaderMap) -> bool {
+    matches!(presented(headers).1, Bearer::Token(_))
+}
+
 /// A scope, as a type.
 pub(super) trait Needs {
     /// Which one.

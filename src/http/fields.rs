@@ -47,6 +47,11 @@ impl Fields {
         Self::parse(Format::Form, query.as_bytes())
     }
 
+    /// Every name with its value.
+    pub(super) fn pairs(&self) -> &[(String, Value)] {
+        &self.0
+    }
+
     /// The value of a field, null too.
     pub(super) fn value(&self, name: &'static str) -> Result<Option<&Value>, ApiError> {
         let mut found = self.0.iter().filter(|(field, _)| field == name);

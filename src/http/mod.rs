@@ -20,6 +20,7 @@ mod openapi;
 mod origin;
 mod page;
 mod patience;
+pub mod parsers;
 mod peer;
 mod proof;
 mod refusals;

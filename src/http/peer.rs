@@ -28,7 +28,7 @@ pub(super) fn seen(request: &ServiceRequest, trusted: &[IpNet]) -> Option<IpAddr
 }
 
 /// The first address from the right that is not a trusted proxy. Anybody can write the rest.
-fn caller(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
+pub(super) fn caller(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     let is_trusted = |ip: &IpAddr| trusted.iter().any(|net| net.contains(ip));
     let mut caller = peer.to_canonical();
     if !is_trusted(&caller) {

@@ -97,7 +97,7 @@ fn may_sign(client: &Client) -> bool {
 
 /// By `typ`, if there is one, it must not be a message for something else (RFC 8725 section 3.11). Which key signed is not the
 /// header's to say: `jwk`, `jku`, `x5c` and `x5u` mean nothing here.
-fn has_fitting_header(signed: &Signed<'_>) -> bool {
+pub(super) fn has_fitting_header(signed: &Signed<'_>) -> bool {
     let named = signed.header.get("kid").is_none_or(|kid| kid.is_string());
     let typed = signed.header.get("typ").is_none_or(|typ| {
         let typ = typ.as_str().unwrap_or_default().to_ascii_lowercase();
@@ -109,7 +109,7 @@ fn has_fitting_header(signed: &Signed<'_>) -> bool {
 
 /// The claims, but for whose they are: the digest under which the id is remembered, and when the assertion ends. Or the claim that is
 /// wrong.
-fn judge(
+pub(super) fn judge(
     signed: &Signed<'_>,
     issuer: &str,
     now: Instant,

@@ -133,7 +133,10 @@ impl Dpop {
 }
 
 /// Everything that needs neither a nonce nor the signature: the message, its key, and when it says that it was made.
-fn read<'a>(text: &'a str, presented: &Presented<'_>) -> Option<(Signed<'a>, Jwk, Instant)> {
+pub(super) fn read<'a>(
+    text: &'a str,
+    presented: &Presented<'_>,
+) -> Option<(Signed<'a>, Jwk, Instant)> {
     let signed = Signed::read(text)?;
     let typed = signed.header.get("typ")?.as_str()? == "dpop+jwt";
     let jwk = Jwk::read(signed.header.get("jwk")?.as_object()?).ok()?;

@@ -12,6 +12,7 @@ mod issuer;
 mod jose;
 mod known;
 mod nonces;
+pub mod parsers;
 mod refused;
 mod registrar;
 pub mod revoke;

@@ -162,7 +162,7 @@ impl Description {
     }
 
     /// A schema, or all that it is made of.
-    fn parts<'a>(&'a self, schema: &'a Value) -> Vec<&'a Value> {
+    pub(crate) fn parts<'a>(&'a self, schema: &'a Value) -> Vec<&'a Value> {
         let schema = self.resolve(schema);
         match schema["allOf"].as_array() {
             Some(parts) => parts.iter().flat_map(|part| self.parts(part)).collect(),

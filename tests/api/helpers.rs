@@ -333,6 +333,11 @@ impl TestApp {
         Reply::of(request.form(parameters).send().await.unwrap()).await
     }
 
+    /// What the requests of the test are sent with.
+    pub(crate) fn http(&self) -> &reqwest::Client {
+        &self.http
+    }
+
     /// A request to be completed by the test.
     pub(crate) fn request(&self, method: &str, path: &str) -> reqwest::RequestBuilder {
         self.http
@@ -589,7 +594,7 @@ pub(crate) struct Service {
 }
 
 impl Service {
-    /// The number of its process.
+    /// The process.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }

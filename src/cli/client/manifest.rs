@@ -18,7 +18,11 @@ const NO_PLAIN: &str = "a plain secret has no place in this file: state secret_f
 
 /// Reads a file of apps, or standard input (`-`).
 pub(super) fn read(path: &Path) -> Result<Vec<StatedClient>, CliError> {
-    let text = document(path)?;
+    parse(path, &document(path)?)
+}
+
+/// Reads the text of such a file.
+pub(super) fn parse(path: &Path, text: &str) -> Result<Vec<StatedClient>, CliError> {
     let text = text.trim_start_matches('\u{feff}'); // some editors begin with it
     let refused = |reason: String| CliError::refused(format!("{}: {reason}", path.display()));
     let value = match is_json(path, text) {

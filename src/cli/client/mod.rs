@@ -51,6 +51,12 @@ pub(super) enum ClientCommand {
     Apply(apply::ApplyArguments),
 }
 
+/// Reads the text of a file of apps and says how many they are, or why it cannot be read.
+pub(super) fn examine(name: &str, text: &str) -> Result<usize, CliError> {
+    let stated = manifest::parse(std::path::Path::new(name), text)?;
+    Ok(stated.len())
+}
+
 pub(super) async fn execute(
     command: ClientCommand,
     flows: &Flows,

@@ -90,6 +90,24 @@ impl Seen {
     }
 }
 
+/// Reads a file as an import would, without any database: why each record makes no user, by its line, or that it would make one. For
+/// the fuzz targets (tests/fuzz).
+pub fn examine(
+    input: impl BufRead,
+    format: Format,
+    cost: u32,
+) -> Result<Vec<(u64, Option<Refused>)>, ImportError> {
+    let mut records = Records::open(input, format)?;
+    let mut examined = Vec::new();
+    while let Some(record) = records.next()? {
+        let user = record
+            .fields
+            .and_then(|fields| Incoming::read(fields, cost));
+        examined.push((record.line, user.err()));
+    }
+    Ok(examined)
+}
+
 impl Flows {
     /// Takes users over from a file. `report` learns of each refused line, in order, and of the progress. Blocks while it reads the
     /// file: for the command line.

@@ -10,7 +10,7 @@ use crate::http::fields;
 use crate::oauth::{ASSERTION_TYPE, Authentication, ClientAssertion, ClientCredentials};
 
 /// Reads the `Authorization` field and the parameters.
-pub(super) fn read(
+pub(in crate::http) fn read(
     headers: &HeaderMap,
     parameters: &Parameters,
 ) -> Result<Authentication, OauthError> {

@@ -1,11 +1,11 @@
 //! The OAuth2 endpoints: how they read requests, and their answers. What is decided, is decided in `crate::oauth`.
 
-mod authentication;
-mod client_metadata;
+pub(super) mod authentication;
+pub(super) mod client_metadata;
 mod error;
 mod introspect;
 mod metadata;
-mod parameters;
+pub(super) mod parameters;
 mod register;
 pub(super) mod registration;
 mod revoke;

@@ -32,7 +32,7 @@ impl FromRequest for Parameters {
 }
 
 impl Parameters {
-    fn parse(body: &[u8]) -> Result<Self, OauthError> {
+    pub(in crate::http) fn parse(body: &[u8]) -> Result<Self, OauthError> {
         let malformed = OauthError::malformed;
         let pairs =
             fields::form(body).map_err(|_| malformed("the body is not a well-formed form"))?;

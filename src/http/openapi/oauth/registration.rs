@@ -6,7 +6,8 @@ use utoipa::openapi::path::HttpMethod::{Delete, Get, Post, Put};
 use utoipa::openapi::schema::Type;
 use utoipa::openapi::security::SecurityRequirement;
 
-use super::super::call::{Call, call};
+use super::super::call::{Call, call, response};
+use super::super::components::header;
 use super::super::errors::Family;
 use super::super::shape::{Field, field, list, locale, object, one_of, text};
 use super::OAUTH;
@@ -63,13 +64,15 @@ fn registered() -> Vec<Field> {
 }
 
 pub(super) fn register() -> Call {
+    let created = response("It is registered.", object(registered()))
+        .header_ref("Location", header("Location"));
     call(Post, "/oauth/register", "registerClient", "Register an app")
         .tag(OAUTH)
         .about("RFC 7591. The initial access token is an admin client's own.")
         .family(Family::Oauth)
         .admits(Scope::ClientsWrite)
         .takes_json(&client_metadata())
-        .answers(201, "It is registered.", object(registered()))
+        .success(201, created)
 }
 
 pub(super) fn registration() -> [Call; 3] {
