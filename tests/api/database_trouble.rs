@@ -59,7 +59,8 @@ async fn d11_a_program_killed_at_any_write_of_its_first_start_starts_again() {
             faults.writes()
         };
         assert!(writes > 10, "{writes}");
-        for number in (1..=writes).step_by(usize::try_from(writes).unwrap() / 8) {
+        let step = usize::try_from(writes).unwrap() / rounds(8);
+        for number in (1..=writes).step_by(step.max(1)) {
             let (faults, mut program) = (Faults::new(), Program::new(&[]));
             faults.under(&mut program);
             faults.kill_at_write(number, torn);
