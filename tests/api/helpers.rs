@@ -129,6 +129,7 @@ pub(crate) fn settings(database_url: &str, mail_url: &str) -> Settings {
         bcrypt_cost: 4,
         limits: None,
         trusted_proxies: Vec::new(),
+        drain: Duration::ZERO,
         cors_origins: Vec::new(),
         page_client: None,
         audit: AuditSettings::default(),
@@ -522,11 +523,14 @@ impl Program {
 
     /// Starts `serve` on a free port and waits until it is ready. Its log goes to `serve.log` in the folder.
     pub(crate) async fn serve(&self) -> Service {
-        let port = std::net::TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = free.local_addr().unwrap();
+        drop(free);
+        self.serve_at(address).await
+    }
+
+    /// Starts `serve` at this address and waits until it is ready.
+    pub(crate) async fn serve_at(&self, address: std::net::SocketAddr) -> Service {
         let log = std::fs::File::options()
             .create(true)
             .append(true)
@@ -534,12 +538,12 @@ impl Program {
             .unwrap();
         let mut command = self.command(&["serve"]);
         command
-            .env("UNFORGET_LISTEN", format!("127.0.0.1:{port}"))
+            .env("UNFORGET_LISTEN", address.to_string())
             .stdout(Stdio::null())
             .stderr(log);
         let service = Service {
             child: command.spawn().unwrap(),
-            base: format!("http://127.0.0.1:{port}"),
+            base: format!("http://{address}"),
         };
         let deadline = tokio::time::Instant::now() + PATIENCE;
         loop {

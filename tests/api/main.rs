@@ -61,6 +61,7 @@ mod journey;
 mod keys;
 mod language;
 mod limits;
+mod limits_shared;
 mod link;
 mod lock_order;
 mod log_lines;
