@@ -94,6 +94,11 @@ mod tests {
             masked("postgresql:///db?host=/run&password=geheim").as_deref(),
             Ok("postgresql:///db?host=%2Frun&password=***")
         );
+        // Several servers are beyond the grammar of URLs.
+        assert_eq!(
+            masked("postgres://u:geheim@a:5432,b:5432/db").as_deref(),
+            Ok("postgres://***")
+        );
         for bad in [
             "",
             "data/x.db",
