@@ -1,6 +1,7 @@
 //! What handlers get.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use chrono::TimeDelta;
 use ipnet::IpNet;
@@ -35,6 +36,8 @@ pub struct App {
     pub address_form: AddressForm,
     /// How often one may call; none when limits are off.
     pub limits: Option<LimitRules>,
+    /// Whether the service is about to stop: whoever shares calls out is to send them elsewhere.
+    pub leaving: AtomicBool,
 }
 
 /// How often one may call.

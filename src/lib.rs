@@ -7,8 +7,8 @@ pub mod breaches; // the list of passwords that others have lost
 pub mod cli; // the commands: print, never decide
 pub mod clock; // the only caller of Utc::now
 pub mod config; // the settings, validated as a whole
-pub mod doctor; // looks whether all that the service needs is there
 pub mod descriptors; // how many files the system lets us open
+pub mod doctor; // looks whether all that the service needs is there
 pub mod domain; // pure values and rules
 pub mod entropy; // the only maker of random bytes and ids
 pub mod flows; // the things that the service does

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
@@ -102,7 +103,10 @@ pub struct Running {
     handle: ServerHandle,
     server: JoinHandle<std::io::Result<()>>,
     worker: Worker,
-    forgetting: JoinHandle<()>,
+    app: Arc<App>,
+    limits: Limits,
+    drain: Duration,
+    upkeep: [JoinHandle<()>; 2],
 }
 
 /// Opens the database, listens, and starts the loops.
@@ -126,9 +130,10 @@ pub fn start(settings: &Settings, clock: Clock) -> Result<Running, ServerError> 
             api: rate(limits.api_per_minute, limits.api_burst),
             page: rate(limits.page_per_minute, limits.page_burst),
         }),
+        leaving: AtomicBool::new(false),
     });
     let limits = Limits::new(&app);
-    let buckets = limits.clone();
+    let (left, kept) = (Arc::clone(&app), limits.clone());
 
     let cannot = |error| ServerError::Listen(settings.listen, error);
     let listener = http::listen(settings.listen).map_err(cannot)?;
@@ -136,19 +141,32 @@ pub fn start(settings: &Settings, clock: Clock) -> Result<Running, ServerError> 
     let (workers, most) = (settings.workers, connections(settings));
     let server = http::serve(listener, app, limits, workers, most).map_err(cannot)?;
     let handle = server.handle();
+    let (buckets, shared, recalled) = (kept.clone(), kept.clone(), kept.clone());
+    let (storage, clock) = (flows.storage.clone(), flows.clock.clone());
+    let (stored, read) = (storage.clone(), clock.clone());
 
     Ok(Running {
         address,
         worker: Worker::start(&flows, mailer, settings.mail.parallel),
         flows,
         handle,
-        server: tokio::spawn(server),
-        forgetting: tokio::spawn(async move {
-            loop {
-                tokio::time::sleep(FORGET).await;
-                buckets.forget_idle();
-            }
+        // Whoever calls meanwhile waits in the kernel's queue.
+        server: tokio::spawn(async move {
+            recalled.recall(&stored, &read).await;
+            server.await
         }),
+        app: left,
+        limits: kept,
+        drain: settings.drain,
+        upkeep: [
+            tokio::spawn(async move { shared.keep_shared(&storage, &clock).await }),
+            tokio::spawn(async move {
+                loop {
+                    tokio::time::sleep(FORGET).await;
+                    buckets.forget_idle();
+                }
+            }),
+        ],
     })
 }
 
@@ -170,18 +188,30 @@ impl Running {
         }
         tracing::info!("stopping: finishing what runs");
         tokio::select! {
-            () = self.stop() => {}
+            () = self.leave() => {}
             _ = terminate.recv() => tracing::warn!("stopped at once"),
             _ = interrupt.recv() => tracing::warn!("stopped at once"),
         }
         Ok(())
     }
 
+    /// Lets whoever shares calls out send them elsewhere, then stops: a connection that waits to be accepted would be lost (bar H15).
+    async fn leave(self) {
+        self.app.leaving.store(true, Ordering::Relaxed);
+        tokio::time::sleep(self.drain).await;
+        self.stop().await;
+    }
+
     /// Stops accepting, finishes running requests, lets mails that are being sent finish, and closes the database.
     pub async fn stop(self) {
-        self.forgetting.abort();
+        self.app.leaving.store(true, Ordering::Relaxed);
+        self.upkeep.iter().for_each(JoinHandle::abort);
         self.handle.stop(true).await;
         let _ended = self.server.await;
+        let told = self.limits.tell(&self.flows.storage, &self.flows.clock);
+        if told.await.is_err() {
+            tracing::debug!("what callers have used up of their limits is not stored");
+        }
         self.worker.stop().await;
     }
 }

@@ -52,6 +52,8 @@ pub struct Settings {
     pub limits: Option<LimitSettings>,
     /// `http.trusted_proxies`: addresses or networks whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
+    /// `http.drain`: how long calls are still taken after SIGTERM, while `/health/ready` tells a load balancer to send them elsewhere.
+    pub drain: Duration,
     /// `http.cors_origins`: web origins whose scripts may call; `*` for all.
     pub cors_origins: Vec<String>,
     /// `page.client`: the client on whose behalf `/forgot` asks for mails; without one there is no such page.
@@ -192,6 +194,7 @@ impl Settings {
         let page_per_minute = r.take("limits.page_per_minute", "30", number(1, 1_000_000));
         let page_burst = r.take("limits.page_burst", "20", number(1, 1_000_000));
         let trusted_proxies = r.take("http.trusted_proxies", "", list(network));
+        let drain = r.take("http.drain", "0s", duration(0, 300));
         let cors_origins = r.take("http.cors_origins", "", list(origin));
         let page_client = r.take("page.client", "", client_id);
         let address_key = r.take_masked("audit.address_key", "", address_key, |key| {
@@ -250,6 +253,7 @@ impl Settings {
                     page_burst: page_burst?,
                 }),
                 trusted_proxies: trusted_proxies?,
+                drain: drain?.to_std().ok()?,
                 cors_origins: cors_origins?,
                 page_client: page_client?,
                 audit: AuditSettings {

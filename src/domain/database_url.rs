@@ -115,6 +115,11 @@ mod tests {
             masked("postgresql:///db?host=/run&password=geheim").as_deref(),
             Ok("postgresql:///db?host=%2Frun&password=***")
         );
+        // Several servers are beyond the grammar of URLs.
+        assert_eq!(
+            masked("postgres://u:geheim@a:5432,b:5432/db").as_deref(),
+            Ok("postgres://***")
+        );
         let without = |text: &str| text.parse::<DatabaseUrl>().map(|u| u.without_password());
         assert_eq!(
             without("postgres://u:geheim@h/db?sslmode=require&password=geheim").as_deref(),

@@ -5,7 +5,8 @@ use chrono::TimeDelta;
 use super::Flows;
 use crate::domain::guessing::MEMORY;
 use crate::storage::{
-    StorageError, access_tokens, audit, client_secrets, clients, guesses, jtis, mails, reset_tokens,
+    StorageError, access_tokens, audit, client_secrets, clients, guesses, jtis, limits, mails,
+    reset_tokens,
 };
 
 /// How many rows go in one transaction.
@@ -65,6 +66,9 @@ impl Flows {
             .in_batches(move |c| guesses::purge(c, now - MEMORY, BATCH))
             .await?;
         purged.spent_ids = self.in_batches(move |c| jtis::purge(c, now, BATCH)).await?;
+        // Not counted: they are nothing that anybody has stored.
+        self.in_batches(move |c| limits::purge(c, now, BATCH))
+            .await?;
         purged.client_secrets = self
             .storage
             .write(move |c| client_secrets::purge(c, now - SECRET_HISTORY))

@@ -2,12 +2,13 @@
 
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use actix_cors::{Cors, CorsError};
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::StatusCode;
+use actix_web::http::{ConnectionType, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, HttpResponse, ResponseError, web};
 use futures_util::FutureExt;
@@ -72,6 +73,11 @@ pub(super) async fn edge<B: MessageBody + 'static>(
             let refilled = limits::add_reset(&mut response, now);
             voice.dress(response.headers_mut(), elapsed, refilled);
             headers::put(response.headers_mut(), &voice.request_id, https);
+            if app.leaving.load(Ordering::Relaxed) {
+                // A connection that is closed with an answer is not closed under the next request.
+                let head = response.response_mut().head_mut();
+                head.set_connection_type(ConnectionType::Close);
+            }
             let status = response.status().as_u16();
             // The pattern, never the path: a path or query can hold anything.
             let route = response.request().match_pattern();

@@ -157,6 +157,20 @@ impl AnyConnection {
         Manager::is_broken_transaction_manager(self)
     }
 
+    /// Whether the server still answers and takes writes. One that has given them up to another answers on, and must be let go, so
+    /// that the other is found (25006, bar D05).
+    pub(super) fn takes_writes(&mut self) -> bool {
+        match self {
+            Self::Sqlite(_) => self.ping().is_ok(),
+            Self::Postgres(c) => {
+                let read_only =
+                    diesel::dsl::sql::<Text>("current_setting('transaction_read_only')");
+                let read_only: QueryResult<String> = diesel::select(read_only).get_result(c);
+                read_only.is_ok_and(|read_only| read_only == "off")
+            }
+        }
+    }
+
     /// Whether the server still answers.
     pub(super) fn ping(&mut self) -> Result<()> {
         Ok(self.batch_execute("SELECT 1")?)
@@ -260,10 +274,29 @@ fn with_timeouts(url: &str) -> String {
     let missing = DEFAULTS
         .iter()
         .filter(|(name, _)| !url.contains(&format!("{name}=")));
-    missing.fold(url.to_owned(), |url, (name, value)| {
-        let separator = if url.contains('?') { '&' } else { '?' };
-        format!("{url}{separator}{name}={value}")
-    })
+    // Of several hosts all but one are standbys, which only read.
+    let primary = has_several_hosts(url) && !url.contains("target_session_attrs=");
+    let primary = primary.then_some(&("target_session_attrs", "read-write"));
+    missing
+        .chain(primary)
+        .fold(url.to_owned(), |url, (name, value)| {
+            let separator = if url.contains('?') { '&' } else { '?' };
+            format!("{url}{separator}{name}={value}")
+        })
+}
+
+/// Whether a URL of libpq names several servers, before its path or in its query.
+fn has_several_hosts(url: &str) -> bool {
+    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+    let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
+    let authority = place.split('/').next().unwrap_or_default();
+    let hosts = authority.rsplit('@').next().unwrap_or_default();
+    let named = query
+        .split('&')
+        .filter(|pair| pair.starts_with("host=") || pair.starts_with("hostaddr="));
+    std::iter::once(hosts)
+        .chain(named)
+        .any(|hosts| hosts.contains(','))
 }
 
 /// Runs a query on the connection inside, for the few queries that every request makes. Through the enum, Diesel writes the SQL anew
@@ -277,3 +310,18 @@ macro_rules! directly {
     };
 }
 pub(super) use directly;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_several_servers_the_one_that_takes_writes_is_looked_for() {
+        let asks = |url: &str| with_timeouts(url).contains("target_session_attrs=read-write");
+        assert!(asks("postgres://u:p@a:5432,b:5433/db"));
+        assert!(asks("postgresql:///db?user=u&host=/run/a,/run/b"));
+        assert!(!asks("postgres://u:with,comma@a/db,x?application_name=a,b"));
+        let own = with_timeouts("postgres://a,b/db?target_session_attrs=any");
+        assert!(own.contains("target_session_attrs=any") && !own.contains("read-write"));
+    }
+}

@@ -150,8 +150,8 @@ impl Pool {
             } else {
                 work(&mut pooled.connection)
             };
-            // Many errors can mean that the server is gone; only a server that answers keeps its connection.
-            pooled.lost = outcome.is_err() && pooled.connection.ping().is_err();
+            // Many errors can mean that the server is gone; only a server that takes writes keeps its connection.
+            pooled.lost = outcome.is_err() && !pooled.connection.takes_writes();
             pooled.used = clock::monotonic();
             outcome
         });

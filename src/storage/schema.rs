@@ -157,6 +157,19 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    use diesel::sql_types::{BigInt, Binary, Text};
+    use crate::storage::columns::InstantSql;
+
+    limits (digest) {
+        digest -> Binary,
+        bucket -> Text,
+        full_at -> InstantSql,
+        spent -> BigInt,
+        changed_at -> InstantSql,
+    }
+}
+
 diesel::joinable!(client_secrets -> clients (client_id));
 diesel::joinable!(access_tokens -> clients (client_id));
 diesel::joinable!(reset_tokens -> users (user_id));
@@ -170,5 +183,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     guesses,
     jtis,
     own_keys,
-    audit
+    audit,
+    limits
 );

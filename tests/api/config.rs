@@ -77,7 +77,7 @@ fn d13_everything_that_is_wrong_is_named_in_one_line() {
 
 #[test]
 fn d13_a_wrong_value_is_refused_with_its_key() {
-    let table: [(&str, &str, &[&str]); 22] = [
+    let table: [(&str, &str, &[&str]); 23] = [
         (
             "listen",
             "UNFORGET_LISTEN",
@@ -184,6 +184,7 @@ fn d13_a_wrong_value_is_refused_with_its_key() {
                 "https://a.example, *x",
             ],
         ),
+        ("http.drain", "UNFORGET_HTTP__DRAIN", &["301s", "long"]),
         ("auto_migrate", "UNFORGET_AUTO_MIGRATE", &["True", "0"]),
         ("workers", "UNFORGET_WORKERS", &["0"]),
     ];

@@ -129,6 +129,7 @@ pub(crate) fn settings(database_url: &str, mail_url: &str) -> Settings {
         bcrypt_cost: 4,
         limits: None,
         trusted_proxies: Vec::new(),
+        drain: Duration::ZERO,
         cors_origins: Vec::new(),
         page_client: None,
         audit: AuditSettings::default(),
@@ -541,30 +542,46 @@ impl Program {
         self.serve_by(self.command(&["serve"])).await
     }
 
+    /// The same, at this address.
+    pub(crate) async fn serve_at(&self, address: std::net::SocketAddr) -> Service {
+        self.start_at(self.command(&["serve"]), self.log_file(), address)
+            .await
+    }
+
     /// The same by a command of the test's own.
     pub(crate) async fn serve_by(&self, command: Command) -> Service {
-        let log = std::fs::File::options()
-            .create(true)
-            .append(true)
-            .open(self.folder.path().join("serve.log"))
-            .unwrap();
-        self.serve_into(command, log.into()).await
+        self.serve_into(command, self.log_file()).await
     }
 
     /// The same, with its log elsewhere.
-    pub(crate) async fn serve_into(&self, mut command: Command, log: Stdio) -> Service {
-        let port = std::net::TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
+    pub(crate) async fn serve_into(&self, command: Command, log: Stdio) -> Service {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = free.local_addr().unwrap();
+        drop(free);
+        self.start_at(command, log, address).await
+    }
+
+    fn log_file(&self) -> Stdio {
+        let log = std::fs::File::options()
+            .create(true)
+            .append(true)
+            .open(self.folder.path().join("serve.log"));
+        log.unwrap().into()
+    }
+
+    async fn start_at(
+        &self,
+        mut command: Command,
+        log: Stdio,
+        address: std::net::SocketAddr,
+    ) -> Service {
         command
-            .env("UNFORGET_LISTEN", format!("127.0.0.1:{port}"))
+            .env("UNFORGET_LISTEN", address.to_string())
             .stdout(Stdio::null())
             .stderr(log);
         let service = Service {
             child: command.spawn().unwrap(),
-            base: format!("http://127.0.0.1:{port}"),
+            base: format!("http://{address}"),
         };
         let deadline = tokio::time::Instant::now() + PATIENCE;
         loop {

@@ -67,6 +67,54 @@ pub(crate) struct PrivateServer {
 impl PrivateServer {
     /// Makes a cluster and starts it.
     pub(crate) fn new() -> Self {
+        let server = Self::unmade();
+        let data = server.home().join("data");
+        let mut initdb = server.command("initdb");
+        initdb.arg("-D").arg(data).args(["-U", "postgres"]);
+        initdb.args(["-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]);
+        finish(&mut initdb);
+        server.start();
+        server
+    }
+
+    /// A hot standby: a copy of this server that follows it, and without which no commit is acknowledged from now on.
+    pub(crate) fn standby(&self) -> Self {
+        let standby = Self::unmade();
+        let mut copy = standby.command("pg_basebackup");
+        copy.arg("-h")
+            .arg(self.home())
+            .args(["-U", "postgres", "-D"]);
+        copy.arg(standby.home().join("data"));
+        finish(copy.args(["-R", "-X", "stream", "-c", "fast", "--no-sync"]));
+        standby.start();
+        let states = |state: &str| {
+            let asked = format!("SELECT 1 / count(*) FROM pg_stat_replication WHERE {state}");
+            for _ in 0..400 {
+                if run(&self.url(), &asked).is_ok() {
+                    return;
+                }
+                std::thread::sleep(std::time::Duration::from_millis(50));
+            }
+            panic!("the standby does not get to {state}");
+        };
+        states("state = 'streaming'");
+        self.set("synchronous_standby_names = '*'");
+        states("sync_state = 'sync'");
+        standby
+    }
+
+    /// Makes a standby the server that takes writes.
+    pub(crate) fn promote(&self) {
+        finish(self.control("promote").args(["-w", "-t", "60"]));
+    }
+
+    /// Changes a setting of the running server.
+    pub(crate) fn set(&self, setting: &str) {
+        run(&self.url(), &format!("ALTER SYSTEM SET {setting}")).expect("a setting");
+        run(&self.url(), "SELECT pg_reload_conf()").expect("a reload");
+    }
+
+    fn unmade() -> Self {
         // Not TMPDIR: the path of a Unix socket has at most 107 bytes.
         let home = TempDir::with_prefix_in("ufpg", "/tmp").expect("a folder under /tmp");
         let owner = fs::metadata(home.path()).expect("the new folder").uid();
@@ -78,12 +126,6 @@ impl PrivateServer {
         if server.as_postgres {
             finish(Command::new("chown").arg("postgres").arg(server.home()));
         }
-        let data = server.home().join("data");
-        let mut initdb = server.command("initdb");
-        initdb.arg("-D").arg(data).args(["-U", "postgres"]);
-        initdb.args(["-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]);
-        finish(&mut initdb);
-        server.start();
         server
     }
 
