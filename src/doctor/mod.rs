@@ -141,7 +141,10 @@ async fn hash(settings: &Settings) -> Check {
         return Check::error(NAME, "no password can be hashed");
     };
     let began = clock::monotonic();
-    let hasher = Hasher::new(cost, 1);
+    let hasher = match Hasher::new(cost, 1) {
+        Ok(hasher) => hasher,
+        Err(error) => return Check::error(NAME, format!("cannot start a thread: {error}")),
+    };
     match tokio::time::timeout(PATIENCE, hasher.hash(password)).await {
         Err(_) => Check::error(
             NAME,
