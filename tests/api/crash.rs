@@ -2,11 +2,13 @@
 //! killed at random moments and at each of its writes, or loses its database, and what its callers wrote down is held against the
 //! database, the service and the mailbox.
 
+mod asking;
 mod deed;
 mod finish;
 mod reconcile;
 mod rig;
 mod server;
+mod things;
 mod writes;
 
 use deed::Kind;

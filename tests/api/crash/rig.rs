@@ -1,6 +1,6 @@
 //! The rig: a service under a mixed load, what each of its callers is to do, and what they wrote down of it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -9,26 +9,22 @@ use futures_util::future::join_all;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
-use serde_json::json;
 use unforget::clock::Clock;
-use unforget::domain::audit::Origin;
-use unforget::domain::{EmailAddress, Instant, Password};
-use unforget::flows::Actor;
+use unforget::domain::Instant;
 use unforget::server;
 
 use super::deed::{Deed, Keys, Kind, Outcome};
 use crate::accounts::{ADMIN, FULL_APP};
-use crate::helpers::{Backend, OLD_PASSWORD, PATIENCE, Service};
-use crate::keys::Key;
-use crate::recovery::REMIND;
-use crate::register::{ADMIN as REGISTRAR, PATH as REGISTER};
-use crate::site::{Account, Site};
+use crate::helpers::{Backend, PATIENCE, Service};
+use crate::register::ADMIN as REGISTRAR;
+use crate::site::Site;
+use crate::smtp::Behaviour;
 
 /// How many deeds of each kind a round has.
 const EACH: usize = 2;
 /// How many callers share them.
 const CALLERS: usize = 4;
-/// A crash comes after at most so many answers, and then at most so many milliseconds later.
+/// A crash comes after all answers or at most so many, and then at most so many milliseconds later.
 const ANSWERS: usize = 20;
 const LATEST: u64 = 300;
 
@@ -50,7 +46,8 @@ pub(super) struct Rig {
     pub(super) seen: BTreeMap<String, usize>,
     /// When the round began, for the audit.
     pub(super) since: Instant,
-    made: usize,
+    pub(super) made: usize,
+    fired: usize,
 }
 
 /// The seed of this run: that of `TEST_SEED`, or a new one. It is printed when the test fails.
@@ -86,6 +83,7 @@ impl Rig {
             dead: Vec::new(),
             seen: BTreeMap::new(),
             made: 0,
+            fired: 0,
             settled: Vec::new(),
         }
     }
@@ -105,63 +103,6 @@ impl Rig {
         self.since = self.site.flows.clock.now();
     }
 
-    /// As many deeds of a kind, with what they are to be done to.
-    pub(super) async fn things(&mut self, kind: Kind, count: usize) -> Vec<Deed> {
-        self.made += 1;
-        let prefix = format!("{kind:?}.{}.", self.made).to_lowercase();
-        let accounts = match kind {
-            Kind::AddUser | Kind::Register | Kind::Rotate => Vec::new(),
-            Kind::Unregister | Kind::Issue | Kind::Revoke => Vec::new(),
-            _ => self.site.accounts(&prefix, count).await,
-        };
-        let links = match kind {
-            Kind::Reset => self.links(&accounts).await,
-            _ => HashMap::new(),
-        };
-        let mut deeds = Vec::new();
-        for number in 0..count {
-            let Account { id, email } = accounts.get(number).cloned().unwrap_or(Account {
-                id: uuid::Uuid::nil(),
-                email: format!("{prefix}{number}@example.com"),
-            });
-            deeds.push(match kind {
-                Kind::Remind => Deed::Remind { email },
-                Kind::Reset => {
-                    let link = links[&email].clone();
-                    Deed::Reset { email, link }
-                }
-                Kind::Change => {
-                    let session = self.session(&email).await;
-                    Deed::Change { email, session }
-                }
-                Kind::Guess => Deed::Guess { email },
-                Kind::AdminSet => Deed::AdminSet { email, id },
-                Kind::AddUser => Deed::AddUser { email },
-                Kind::AddTaken => Deed::AddTaken { email, id },
-                Kind::MoveUser => {
-                    let to = format!("new-{email}");
-                    Deed::MoveUser { email, id, to }
-                }
-                Kind::DeleteUser => Deed::DeleteUser { email, id },
-                Kind::Register => Deed::Register { name: email },
-                Kind::Rotate => {
-                    let id = self.registered(true).await;
-                    Deed::Rotate { id }
-                }
-                Kind::Unregister => {
-                    let id = self.registered(false).await;
-                    Deed::Unregister { id }
-                }
-                Kind::Issue => Deed::Issue,
-                Kind::Revoke => {
-                    let token = self.issued().await;
-                    Deed::Revoke { token }
-                }
-            });
-        }
-        deeds
-    }
-
     /// Lets some callers work through all deeds, in an order that the dice choose, until one of theirs has no answer; and calls the crash
     /// when the dice say: after some answers, for a machine may be slow, and then at any moment.
     pub(super) async fn fire(&mut self, crash: impl AsyncFnOnce(&mut Self)) -> Ledger {
@@ -171,6 +112,8 @@ impl Rig {
             deeds.extend(self.things(kind, EACH).await);
         }
         deeds.shuffle(&mut self.dice);
+        // Slow enough that a crash often comes in the midst of a mail.
+        self.post(Duration::from_millis(15));
         let (base, keys, answered) = (self.base(), self.keys.clone(), AtomicUsize::new(0));
         let (at, by, count) = (&base, &keys, &answered);
         let callers = deeds.chunks(deeds.len() / CALLERS).map(|own| async move {
@@ -185,7 +128,12 @@ impl Rig {
             }
             ledger
         });
-        let answers = self.dice.random_range(0..ANSWERS);
+        // Now and then all is answered before, and only mails are cut off.
+        let answers = match self.fired % 5 {
+            0 => deeds.len(),
+            _ => self.dice.random_range(0..ANSWERS),
+        };
+        self.fired += 1;
         let moment = Duration::from_millis(self.dice.random_range(0..LATEST));
         let end = async {
             let deadline = tokio::time::Instant::now() + 3 * PATIENCE;
@@ -197,64 +145,16 @@ impl Rig {
             crash(self).await;
         };
         let (ledgers, ()) = tokio::join!(join_all(callers), end);
+        self.post(Duration::ZERO);
         ledgers.into_iter().flatten().collect()
     }
 
-    /// The links in the mails to these users.
-    async fn links(&self, accounts: &[Account]) -> HashMap<String, String> {
-        for account in accounts {
-            let body = json!({"email": account.email});
-            let reply = self.service.as_ref().unwrap();
-            let reply = reply.post(REMIND, &self.keys.app, body).await;
-            assert_eq!(reply.status, 200, "{reply:?}");
-        }
-        let deadline = tokio::time::Instant::now() + PATIENCE;
-        let wanted = |email: &String| accounts.iter().any(|account| account.email == *email);
-        loop {
-            let mails = self.site.sink.received().into_iter();
-            let own = mails.filter(|mail| wanted(&mail.to[0]));
-            let links: HashMap<_, _> = own
-                .map(|mail| (mail.to[0].clone(), mail.parse().token()))
-                .collect();
-            if links.len() == accounts.len() {
-                return links;
-            }
-            assert!(tokio::time::Instant::now() < deadline, "{links:?}");
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    }
-
-    async fn issued(&self) -> String {
-        let client = &self.keys.client;
-        let shown = json!({"client_id": client.id, "client_secret": client.secret});
-        self.service.as_ref().unwrap().token(&shown).await
-    }
-
-    /// A client that signs, or has a secret.
-    async fn registered(&self, signs: bool) -> String {
-        let mut body = json!({"client_name": "A", "scope": "password:reset"});
-        if signs {
-            body["token_endpoint_auth_method"] = json!("private_key_jwt");
-            body["jwks"] = json!({"keys": [Key::es256().jwk()]});
-        }
-        let service = self.service.as_ref().unwrap();
-        let made = service.post(REGISTER, &self.keys.registrar, body).await;
-        assert_eq!(made.status, 201, "{made:?}");
-        made.json()["client_id"].as_str().unwrap().to_owned()
-    }
-
-    /// A user token. Made by our own flows, whose hashes are cheap.
-    async fn session(&self, email: &str) -> String {
-        let actor = Actor {
-            client_id: self.keys.client.client_id(),
-            may_know_users: false,
-            jkt: None,
-            origin: Origin::default(),
-        };
-        let email = EmailAddress::parse(email).unwrap();
-        let credentials = Some((email, Password::parse(OLD_PASSWORD).unwrap()));
-        let made = self.site.flows.create_session(actor, credentials).await;
-        made.unwrap().0.token.expose().to_owned()
+    /// How long the mail server takes for each of its answers.
+    fn post(&self, delay: Duration) {
+        self.site.sink.behave(Behaviour {
+            delay,
+            ..Behaviour::default()
+        });
     }
 
     /// Sends what is still owed: the service with its clock ahead, so that no lease of a dead process holds it back.

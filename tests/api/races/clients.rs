@@ -133,7 +133,7 @@ both! {
             let told = won[0].json();
             let token = told["access_token"].as_str().unwrap();
             let once = proof(&race, &key, CHECK, Some(token));
-            let check = Call::json("POST", CHECK, token, &json!({"token": "x"})).as_dpop(&once);
+            let check = Call::json("POST", CHECK, token, &json!({"token": "x"})).proving(&once);
             let lost = [("401 invalid_dpop_proof", CALLERS - 1)];
             race.one_wins(&vec![check; CALLERS], "400 wrong_token", &lost).await;
         }).await;

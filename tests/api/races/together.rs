@@ -51,7 +51,7 @@ impl Call {
     }
 
     /// With a proof of the key that its token is bound to.
-    pub(super) fn as_dpop(mut self, proof: &str) -> Self {
+    pub(super) fn proving(mut self, proof: &str) -> Self {
         self.fields = self.fields.replace("Bearer", "DPoP");
         self.with("DPoP", proof)
     }
