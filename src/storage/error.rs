@@ -69,7 +69,19 @@ impl From<DieselError> for StorageError {
 
 impl From<ConnectionError> for StorageError {
     fn from(error: ConnectionError) -> Self {
-        Self::Unavailable(one_line(&error.to_string()))
+        Self::Unavailable(one_line(without_url(&error.to_string())))
+    }
+}
+
+/// What libpq says of a URL that it cannot read, without the URL, or the part of it, that it then quotes: there is a password in it
+/// (bar P14).
+fn without_url(text: &str) -> &str {
+    let quotes = ["URI", "percent-encoded"]
+        .iter()
+        .any(|word| text.contains(word));
+    match text.split_once(": \"") {
+        Some((before, _)) if quotes => before,
+        _ => text,
     }
 }
 

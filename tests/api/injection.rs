@@ -81,7 +81,8 @@ both! {
                 let reply = app.post("/v1/users", &all, json!({"email": bad})).await;
                 // Some are fine in a mailbox; they get a mail below.
                 match reply.status {
-                    201 => odd.push(bad),
+                    // IDNA drops what is not seen in a domain, so the stored address counts.
+                    201 => odd.push(reply.json()["user"]["email"].as_str().unwrap().to_owned()),
                     status => assert_eq!(status, 400, "{bad:?}: {reply:?}"),
                 }
             }
@@ -133,7 +134,7 @@ both! {
             let mail = received.parse();
             assert_eq!(header_names(&mail), HEADERS, "{:?}", received.to);
             assert_eq!(received.to.len(), 1);
-            assert!(wanted.iter().any(|email| email.eq_ignore_ascii_case(&received.to[0])), "{:?}", received.to);
+            assert!(wanted.contains(&received.to[0]), "{:?}", received.to);
             for header in ["From", "Message-ID", "Date", "Content-Type"] {
                 assert!(!mail.header(header).unwrap().contains("Eve"), "{header}: {mail:?}");
             }
