@@ -1,4 +1,5 @@
 //! When PostgreSQL, or the way to it, fails: the right 503, never a lie, and healed without a restart (bar D05, D06).
+#![expect(clippy::print_stdout, reason = "what was measured")]
 
 use std::time::{Duration, Instant};
 
