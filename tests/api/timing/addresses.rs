@@ -46,7 +46,7 @@ async fn service(backend: Backend, count: usize, change: impl FnOnce(&mut Settin
     };
     // In portions that a busy machine writes within the time that a statement has.
     for portion in (0..count).collect::<Vec<_>>().chunks(100) {
-        let (portion, user) = (portion.to_vec(), user.clone());
+        let portion = portion.to_vec();
         let insert = app.flows.storage.write(move |c| {
             portion.into_iter().try_for_each(|number| {
                 users::insert(c, &user(number, false))?;
