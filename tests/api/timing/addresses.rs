@@ -44,13 +44,17 @@ async fn service(backend: Backend, count: usize, change: impl FnOnce(&mut Settin
         password_must_change: false,
         disabled_at: is_disabled.then_some(now),
     };
-    let insert = app.flows.storage.write(move |c| {
-        (0..count).try_for_each(|number| {
-            users::insert(c, &user(number, false))?;
-            users::insert(c, &user(number, true))
-        })
-    });
-    insert.await.unwrap();
+    // In portions that a busy machine writes within the time that a statement has.
+    for portion in (0..count).collect::<Vec<_>>().chunks(100) {
+        let portion = portion.to_vec();
+        let insert = app.flows.storage.write(move |c| {
+            portion.into_iter().try_for_each(|number| {
+                users::insert(c, &user(number, false))?;
+                users::insert(c, &user(number, true))
+            })
+        });
+        insert.await.unwrap();
+    }
     app
 }
 
