@@ -10,6 +10,7 @@ mod error;
 pub mod guesses;
 pub mod jtis;
 mod lane;
+mod libpq_url;
 pub mod limits;
 pub mod mails;
 mod migrations;
