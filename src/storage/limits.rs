@@ -39,7 +39,7 @@ pub struct Shared {
 pub fn add(c: &mut AnyConnection, mut spent: Vec<Spent>, now: Instant) -> Result<()> {
     // In one order, so that nodes that write the same rows wait for each other and never in a circle.
     spent.sort_by_key(|spent| spent.digest);
-    let rows = spent.iter().map(|spent| {
+    let mut rows = spent.iter().map(|spent| {
         (
             limits::digest.eq(spent.digest.as_slice()),
             limits::bucket.eq(spent.bucket),
@@ -61,22 +61,20 @@ pub fn add(c: &mut AnyConnection, mut spent: Vec<Spent>, now: Instant) -> Result
             ))
             .execute(c)
             .map(drop),
-        AnyConnection::Sqlite(c) => rows
-            .map(|row| {
-                diesel::insert_into(limits::table)
-                    .values(row)
-                    .on_conflict(limits::digest)
-                    .do_update()
-                    .set((
-                        limits::full_at.eq(sql::<InstantSql>(
-                            "MAX(limits.full_at + excluded.spent, excluded.full_at)",
-                        )),
-                        limits::changed_at.eq(At(now)),
-                    ))
-                    .execute(c)
-                    .map(drop)
-            })
-            .collect(),
+        AnyConnection::Sqlite(c) => rows.try_for_each(|row| {
+            diesel::insert_into(limits::table)
+                .values(row)
+                .on_conflict(limits::digest)
+                .do_update()
+                .set((
+                    limits::full_at.eq(sql::<InstantSql>(
+                        "MAX(limits.full_at + excluded.spent, excluded.full_at)",
+                    )),
+                    limits::changed_at.eq(At(now)),
+                ))
+                .execute(c)
+                .map(drop)
+        }),
     }
     .map_err(StorageError::from)
 }

@@ -12,6 +12,7 @@ mod examine;
 pub mod guesses;
 pub mod jtis;
 mod lane;
+mod libpq_url;
 pub mod limits;
 pub mod mails;
 mod migrations;

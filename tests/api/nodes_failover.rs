@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 use unforget::storage::AnyConnection;
 
-use crate::cluster::{Load, post};
+use crate::cluster::post;
+use crate::cluster_load::Load;
 use crate::helpers::{APP, PATIENCE, Program, Service, TestClient};
 use crate::postgres::{PrivateServer, TestDatabase};
 use crate::smtp::SmtpSink;
@@ -115,10 +116,10 @@ async fn fails_over(end: fn(&PrivateServer)) -> Failover {
             "the service does not find the new primary"
         );
     }
-    println!("{} ms after the promotion", promoted.elapsed().as_millis());
+    eprintln!("{} ms after the promotion", promoted.elapsed().as_millis());
     load.answered(100).await;
     let (answers, failures, reminded) = load.finish().await;
-    println!(
+    eprintln!(
         "{answers} calls, {} refused, {} mails acknowledged",
         failures.len(),
         reminded.len()

@@ -36,8 +36,12 @@ impl Limits {
 
     /// Tells and asks for as long as it is run.
     pub async fn keep_shared(&self, storage: &Storage, clock: &Clock) {
-        let mut asked = clock.now();
-        while self.enabled {
+        if !self.enabled {
+            return;
+        }
+        // At first for everything: at the start the database may have been away.
+        let mut asked = Instant::UNIX_EPOCH + OVERLAP;
+        loop {
             tokio::time::sleep(PAUSE).await;
             let now = clock.now();
             let exchange = async {
