@@ -10,7 +10,7 @@ use unforget::flows::By;
 use unforget::storage::{AnyConnection, StorageError, jtis};
 
 use crate::both;
-use crate::helpers::{Backend, TestApp, rounds};
+use crate::helpers::{Backend, Reply, TestApp, rounds};
 use crate::storage::lines;
 
 /// Tables that grow with what people register, and with nothing that strangers do.
@@ -166,8 +166,28 @@ both! {
         assert!(during.len() >= 4, "the purge was over before anybody called");
         let (usual, meanwhile) = (median(&mut before), median(&mut during));
         let (slowest, usually_slowest) = (during[during.len() - 1], before[before.len() - 1]);
-        println!("{backend:?}: {rows} rows; {usual:?} before (at most {usually_slowest:?}), {meanwhile:?} meanwhile (at most {slowest:?}, of {})", during.len());
+        let calls = during.len();
+        eprintln!("{backend:?}: {rows} rows; {usual:?} before (at most {usually_slowest:?}), {meanwhile:?} meanwhile (at most {slowest:?}, of {calls})");
         assert!(meanwhile < usual * 20 + Duration::from_millis(200), "{meanwhile:?}, and {usual:?} before");
         assert!(slowest < usually_slowest * 20 + Duration::from_secs(2), "{slowest:?}, and {usually_slowest:?} before");
+    }
+}
+
+both! {
+    async fn h16_readiness_goes_while_the_tables_are_not_ours_and_comes_back(app: TestApp) {
+        let ask = async |path: &str| Reply::of(app.request("GET", path).send().await.unwrap()).await;
+        assert_eq!(ask("/health/ready").await.status, 200);
+        for (before, after) in [
+            // A newer program has been here; a migration has yet to run.
+            ("INSERT INTO __diesel_schema_migrations (version) VALUES ('29990101000000')", "DELETE FROM __diesel_schema_migrations WHERE version = '29990101000000'"),
+            ("UPDATE __diesel_schema_migrations SET version = '2' WHERE version = '20261123000000'", "UPDATE __diesel_schema_migrations SET version = '20261123000000' WHERE version = '2'"),
+        ] {
+            execute(&app, before);
+            let (ready, live) = (ask("/health/ready").await, ask("/health/live").await);
+            assert_eq!((ready.status, ready.json()), (503, serde_json::json!({"status": "not_ready"})));
+            assert_eq!(live.status, 200);
+            execute(&app, after);
+            assert_eq!(ask("/health/ready").await.status, 200);
+        }
     }
 }
