@@ -522,11 +522,11 @@ impl Program {
 
     /// Starts `serve` on a free port and waits until it is ready. Its log goes to `serve.log` in the folder.
     pub(crate) async fn serve(&self) -> Service {
-        let port = std::net::TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
+        // Bound but not listening, so that nobody else is given the port meanwhile.
+        let reserved = tokio::net::TcpSocket::new_v4().unwrap();
+        reserved.set_reuseaddr(true).unwrap();
+        reserved.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let port = reserved.local_addr().unwrap().port();
         let log = std::fs::File::options()
             .create(true)
             .append(true)
@@ -540,6 +540,7 @@ impl Program {
         let service = Service {
             child: command.spawn().unwrap(),
             base: format!("http://127.0.0.1:{port}"),
+            _reserved: reserved,
         };
         let deadline = tokio::time::Instant::now() + PATIENCE;
         loop {
@@ -566,6 +567,7 @@ impl Program {
 pub(crate) struct Service {
     child: Child,
     pub(crate) base: String,
+    _reserved: tokio::net::TcpSocket,
 }
 
 impl Service {
