@@ -544,7 +544,7 @@ impl Program {
 
     /// The same, at this address.
     pub(crate) async fn serve_at(&self, address: std::net::SocketAddr) -> Service {
-        self.start_at(self.command(&["serve"]), self.log_file(), address)
+        self.start_at(self.command(&["serve"]), self.log_file(), address, None)
             .await
     }
 
@@ -555,10 +555,12 @@ impl Program {
 
     /// The same, with its log elsewhere.
     pub(crate) async fn serve_into(&self, command: Command, log: Stdio) -> Service {
-        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = free.local_addr().unwrap();
-        drop(free);
-        self.start_at(command, log, address).await
+        // Bound but not listening, so that nobody else is given the port meanwhile.
+        let reserved = tokio::net::TcpSocket::new_v4().unwrap();
+        reserved.set_reuseaddr(true).unwrap();
+        reserved.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = reserved.local_addr().unwrap();
+        self.start_at(command, log, address, Some(reserved)).await
     }
 
     fn log_file(&self) -> Stdio {
@@ -574,6 +576,7 @@ impl Program {
         mut command: Command,
         log: Stdio,
         address: std::net::SocketAddr,
+        reserved: Option<tokio::net::TcpSocket>,
     ) -> Service {
         command
             .env("UNFORGET_LISTEN", address.to_string())
@@ -582,6 +585,7 @@ impl Program {
         let service = Service {
             child: command.spawn().unwrap(),
             base: format!("http://{address}"),
+            _reserved: reserved,
         };
         let deadline = tokio::time::Instant::now() + PATIENCE;
         loop {
@@ -608,6 +612,7 @@ impl Program {
 pub(crate) struct Service {
     child: Child,
     pub(crate) base: String,
+    _reserved: Option<tokio::net::TcpSocket>,
 }
 
 impl Service {

@@ -122,9 +122,12 @@ both! {
                 assert!([429, 503].contains(&reply.status), "{reply:?}");
                 assert!(reply.header("retry-after").parse::<u32>().unwrap() >= 1);
             }
-            assert!((10..=10 + pauses).contains(&through), "{through} in {passed} s");
+            // Whom a busy machine has sent away may have been counted, or not.
+            let busy = replies.iter().filter(|reply| reply.status == 503).count();
+            assert!((10 - busy.min(10)..=10 + pauses).contains(&through), "{through} in {passed} s");
             let counted = format!("SELECT failures AS n FROM guesses WHERE address_key = '{}'", account.email);
-            assert_eq!(usize::try_from(race.arena.site.count(counted).await).unwrap(), through);
+            let counted = usize::try_from(race.arena.site.count(counted).await).unwrap();
+            assert!((through..=through + busy).contains(&counted), "{through}, but {counted} are counted");
         }).await;
     }
 }
