@@ -69,7 +69,8 @@ fn assert_mute(error: impl Display, input: &str) {
     let odd = |c: char| c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202e}');
     assert!(!error.contains(odd), "{error:?}");
     assert!(!error.contains(CANARY), "{error:?}");
-    let told = input.len() >= 24 && error.contains(input.trim());
+    let input = input.trim();
+    let told = input.len() >= 24 && error.contains(input);
     assert!(!told, "{error:?}");
 }
 
@@ -380,9 +381,9 @@ fn apps(name: &str, bytes: &[u8]) {
 }
 
 fn settings(bytes: &[u8]) {
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("unforget.toml");
-    std::fs::write(&file, bytes).expect("a file");
+    std::fs::write(&file, bytes).unwrap();
     load(&file, &String::from_utf8_lossy(bytes));
 }
 
@@ -390,14 +391,14 @@ fn settings(bytes: &[u8]) {
 fn setting(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     let (key, value) = text.split_once(' ').unwrap_or((&text, ""));
-    let folder = tempfile::tempdir().expect("a folder");
+    let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("unforget.toml");
     let key = key
         .split('.')
         .map(|part| toml::Value::from(part).to_string())
         .collect::<Vec<_>>()
         .join(".");
-    std::fs::write(&file, format!("{key} = {}\n", toml::Value::from(value))).expect("a file");
+    std::fs::write(&file, format!("{key} = {}\n", toml::Value::from(value))).unwrap();
     load(&file, value);
 }
 
