@@ -74,6 +74,26 @@ impl Mailer {
         self.timeout
     }
 
+    /// Whether mail goes into a folder, and nobody gets any.
+    pub fn is_folder(&self) -> bool {
+        matches!(self.transport, Transport::Folder(_))
+    }
+
+    /// Whether the way out is open: connects, protects the connection and logs in, or makes a file in the folder. Sends nothing.
+    pub async fn examine(&self) -> Result<(), String> {
+        match &self.transport {
+            Transport::Smtp(smtp) => smtp.examine(self.timeout).await,
+            Transport::Folder(folder) => {
+                let probe = folder.join(".doctor");
+                let written = telemetry::blocking(move || {
+                    write_private(&probe, b"").and_then(|()| std::fs::remove_file(&probe))
+                });
+                let written = written.await.map_err(std::io::Error::other).flatten();
+                written.map_err(|error| format!("the mail folder: {error}"))
+            }
+        }
+    }
+
     /// Makes one attempt to send a letter, within the time limit (bar E12).
     pub async fn send(&self, letter: &Letter) -> Delivery {
         let refused = |reason: &str| Delivery::Refused {

@@ -59,6 +59,30 @@ impl Smtp {
         }
     }
 
+    /// Whether a session can be opened: connects, protects the connection and logs in. Or why it cannot. Sends nothing.
+    pub(super) async fn examine(&self, limit: Duration) -> Result<(), String> {
+        let mut step = Step::Connection;
+        let server = (self.host.as_str(), self.port);
+        let opening = Session::open(
+            server,
+            &self.protection,
+            self.credentials.as_ref(),
+            &mut step,
+        );
+        let failed = match tokio::time::timeout(limit, opening).await {
+            Ok(Ok(session)) => {
+                session.leave();
+                return Ok(());
+            }
+            Ok(Err(failure)) => meaning(step, &failure),
+            Err(_) => lost(step, &format!("no answer within {} s", limit.as_secs_f32())),
+        };
+        match failed {
+            Delivery::Refused { reason, .. } | Delivery::Unknown { reason } => Err(reason),
+            Delivery::Sent => Ok(()),
+        }
+    }
+
     async fn attempt(
         &self,
         message: &Message,
