@@ -90,7 +90,7 @@ macro_rules! walks {
 }
 
 walks! {
-    d02_a_reset_killed_at_any_of_its_writes_is_done_or_not: Reset,
+    d02_f12_a_reset_killed_at_any_of_its_writes_is_done_or_not: Reset,
     d02_a_change_killed_at_any_of_its_writes_is_done_or_not: Change,
     d02_a_remind_killed_at_any_of_its_writes_is_done_or_not_and_its_mail_arrives: Remind,
     d02_a_token_killed_at_any_of_its_writes_is_issued_or_not: Issue,
