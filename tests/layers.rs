@@ -78,7 +78,7 @@ rules! {
         only("clock.rs", "Utc::now Local::now SystemTime::now Instant::now"),
         broken by "flows/check.rs" "let now = chrono::Utc::now();";
     only_entropy_makes_random_values:
-        only("entropy.rs", "rand:: rand_core getrandom now_v4 now_v7 new_v4 new_v7"),
+        only("entropy.rs", "rand:: rand_core getrandom now_v4 now_v7 Uuid::new_v4 Uuid::new_v7"),
         broken by "storage/users.rs" "Uuid::now_v7()";
     only_the_command_line_prints:
         only("cli/ main.rs", "println! print! eprintln! eprint!"),
