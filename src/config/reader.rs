@@ -182,8 +182,13 @@ impl Reader {
     /// What is wrong, unknown keys included, and every key with its effective value.
     pub(super) fn finish(mut self) -> (Vec<String>, Vec<(String, String)>) {
         for (key, text) in &self.texts {
+            // A key is named only if it looks like one: a value that slipped into its place may be a secret.
+            let plain = |b: u8| b.is_ascii_alphanumeric() || b"_-.".contains(&b);
+            let named = key.len() <= 60 && key.bytes().all(plain);
+            let key = if named { key } else { "(not shown)" };
+            let origin = &text.origin;
             self.problems
-                .push(format!("{key} (from {}) is not a known key", text.origin));
+                .push(format!("{key} (from {origin}) is not a known key"));
         }
         // Keys and messages may hold whatever the file does; what is said stays one line that any terminal can show.
         let odd = |c: char| c.is_control() || is_invisible(c);
