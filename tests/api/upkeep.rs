@@ -7,6 +7,7 @@ use chrono::TimeDelta;
 use diesel::connection::SimpleConnection;
 use futures_util::StreamExt;
 use unforget::flows::By;
+use unforget::storage::limits::{self, Spent};
 use unforget::storage::{AnyConnection, StorageError, jtis};
 
 use crate::both;
@@ -16,12 +17,13 @@ use crate::storage::lines;
 /// Tables that grow with what people register, and with nothing that strangers do.
 const CHOSEN: [&str; 3] = ["clients", "users", "own_keys"];
 /// Tables that grow by themselves, and how many of the rows of the test below live on for good: the app's own secret.
-const PURGED: [(&str, i64); 7] = [
+const PURGED: [(&str, i64); 8] = [
     ("access_tokens", 0),
     ("audit", 0),
     ("client_secrets", 1),
     ("guesses", 0),
     ("jtis", 0),
+    ("limits", 0),
     ("mails", 0),
     ("reset_tokens", 0),
 ];
@@ -94,6 +96,10 @@ both! {
         let soon = app.clock.now() + TimeDelta::minutes(5);
         let spent = app.flows.storage.write(move |c| jtis::spend(c, [7; 32], soon)).await;
         assert!(spent.map_err(|error: StorageError| error).unwrap());
+        let now = app.clock.now();
+        let used_up = Spent { digest: [7; 32], bucket: "api", since: now, cost: TimeDelta::minutes(1) };
+        let told = app.flows.storage.write(move |c| limits::add(c, vec![used_up], now)).await;
+        told.map_err(|error: StorageError| error).unwrap();
 
         let known: BTreeSet<String> = CHOSEN.iter().chain(PURGED.iter().map(|(name, _)| name)).map(ToString::to_string).collect();
         assert_eq!(tables(&app), known, "is a table without a purge among them?");
