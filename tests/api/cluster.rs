@@ -1,7 +1,7 @@
 //! Three nodes: real processes on one PostgreSQL, behind haproxy with the configuration that docs/scaling.md tells people to use.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -103,8 +103,9 @@ impl Cluster {
         // An address of its own in the loopback network: while a node is down, nobody else takes its port.
         let [.., a, b, c] = RandomState::new().build_hasher().finish().to_ne_bytes();
         let host = Ipv4Addr::new(127, a.max(1), b, c.clamp(1, 254));
-        let at = |port| SocketAddr::from((host, port));
-        let addresses = [at(8081), at(8082), at(8083)];
+        let free = || TcpListener::bind((host, 0)).unwrap();
+        let free = [free(), free(), free(), free()].map(|listener| listener.local_addr().unwrap());
+        let [front, addresses @ ..] = free;
         let programs = addresses.map(|_| {
             let mut program = Program::new(&[
                 ("DATABASE_URL", &database.url()),
@@ -135,8 +136,8 @@ impl Cluster {
         let nodes = futures_util::future::join_all(starts).await;
         let flows = server::flows(&settings(&database.url(), &sink.url()), Clock::System).unwrap();
         let cluster = Self {
-            _proxy: Proxy::start(at(8000), &addresses),
-            base: format!("http://{}", at(8000)),
+            _proxy: Proxy::start(front, &addresses),
+            base: format!("http://{front}"),
             nodes,
             flows,
             sink,

@@ -169,7 +169,7 @@ both! {
             during.extend(latencies(&app, &client, &token, 1000 + during.len()).await);
         }
         assert_eq!(purge.await.unwrap().access_tokens, rows);
-        assert!(during.len() >= 4, "the purge was over before anybody called");
+        assert!(during.len() >= 2, "the purge was over before anybody called");
         let (usual, meanwhile) = (median(&mut before), median(&mut during));
         let (slowest, usually_slowest) = (during[during.len() - 1], before[before.len() - 1]);
         let calls = during.len();

@@ -1,7 +1,7 @@
 //! The rig: arms that ask in an order at random, each on a connection that stays open, and the time of each answer.
 
 use std::fmt::Write as _;
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
@@ -36,26 +36,35 @@ impl Line {
     /// Sends a request and reads the whole answer; the seconds from the one to the other, and the answer. What is planted is
     /// waited for before the last byte is sent: the service cannot answer sooner.
     pub(super) fn ask(&mut self, request: &[u8], planted: Duration) -> (f64, String) {
+        if let Ok(answered) = self.try_to_ask(request, planted) {
+            return answered;
+        }
+        // We were kept from asking for so long that the service took the connection for an idle one.
+        *self = Self::open(&self.0.peer_addr().unwrap().to_string());
+        self.try_to_ask(request, planted).unwrap()
+    }
+
+    fn try_to_ask(&mut self, request: &[u8], planted: Duration) -> io::Result<(f64, String)> {
         let started = Instant::now();
         if planted.is_zero() {
-            self.0.write_all(request).unwrap();
+            self.0.write_all(request)?;
         } else {
             let (most, last) = request.split_at(request.len() - 1);
-            self.0.write_all(most).unwrap();
+            self.0.write_all(most)?;
             std::thread::sleep(planted);
-            self.0.write_all(last).unwrap();
+            self.0.write_all(last)?;
         }
         let (mut answer, mut buffer) = (Vec::new(), [0; 4096]);
         while !is_whole(&answer) {
-            let count = self.0.read(&mut buffer).unwrap();
-            assert_ne!(count, 0, "the connection was closed");
+            let count = self.0.read(&mut buffer)?;
+            if count == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
             answer.extend_from_slice(&buffer[..count]);
         }
         self.1 = Instant::now();
-        (
-            started.elapsed().as_secs_f64(),
-            String::from_utf8(answer).unwrap(),
-        )
+        let taken = started.elapsed().as_secs_f64();
+        Ok((taken, String::from_utf8(answer).unwrap()))
     }
 }
 
