@@ -20,6 +20,8 @@ use tokio::time::{Sleep, sleep};
 pub(super) const HEAD: Duration = Duration::from_secs(5);
 /// How long an answer may wait to be fetched, beyond what the kernel keeps of it.
 const ANSWER: Duration = Duration::from_secs(10);
+/// How many bytes of it a caller must fetch in a second: a mobile line at its worst does.
+const LEAST_PACE: u64 = 4096;
 
 /// What has become of a connection's requests, as the edge sees it.
 #[derive(Debug, Clone, Default)]
@@ -112,7 +114,7 @@ impl Patient {
         timer.as_mut().poll(cx).is_ready()
     }
 
-    /// What a write has come to, unless the answer has waited for too long.
+    /// What a write has come to, unless the answer has waited for too long. What is fetched buys time for the rest.
     fn written(
         &mut self,
         cx: &mut Context<'_>,
@@ -124,6 +126,11 @@ impl Patient {
             // The kernel would go on for minutes to offer what nobody fetches.
             let _closed = self.stream.set_zero_linger();
             return Poll::Ready(Err(Error::from(ErrorKind::TimedOut)));
+        }
+        if let (Poll::Ready(Ok(taken)), Some(timer)) = (&written, &mut self.answer) {
+            let earned = Duration::from_millis(1000 * *taken as u64 / LEAST_PACE);
+            let until = timer.deadline() + earned;
+            timer.as_mut().reset(until);
         }
         written
     }

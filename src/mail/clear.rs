@@ -4,7 +4,7 @@
 //! would keep them, and believe after the handshake that the server said them inside TLS (RFC 3207 section 6, bar E13). Here
 //! they stay behind the line that was asked for, and the handshake is what finds them: they are no TLS, so it fails.
 
-use std::io::Result;
+use std::io::{Error, ErrorKind, Result};
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -13,12 +13,20 @@ use lettre::transport::smtp::client::AsyncTokioStream;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
+/// The most that a server may say at one go. Extensions and certificates take a few thousand bytes; a reply without end would keep
+/// us reading it (bar E12).
+const MOST: usize = 32 * 1024;
+/// The same in lines, which lettre reads anew with each one that comes.
+const MOST_LINES: usize = 250;
+
 /// A TCP connection, read line by line.
 #[derive(Debug)]
 pub(super) struct LineByLine {
     socket: TcpStream,
     /// Come from the network, but not asked for yet.
     ahead: Vec<u8>,
+    /// How much has come since we last said something, in octets and in lines.
+    heard: (usize, usize),
 }
 
 impl LineByLine {
@@ -26,6 +34,7 @@ impl LineByLine {
         Self {
             socket,
             ahead: Vec::new(),
+            heard: (0, 0),
         }
     }
 }
@@ -49,6 +58,13 @@ impl AsyncRead for LineByLine {
             let mut space = ReadBuf::new(&mut space);
             ready!(Pin::new(&mut this.socket).poll_read(context, &mut space))?;
             this.ahead.extend_from_slice(space.filled());
+            let ends = this.ahead.iter().filter(|byte| **byte == b'\n');
+            this.heard.0 += this.ahead.len();
+            this.heard.1 += ends.count();
+            if this.heard.0 > MOST || this.heard.1 > MOST_LINES {
+                let endless = Error::new(ErrorKind::InvalidData, "a reply without end");
+                return Poll::Ready(Err(endless));
+            }
         }
         let end = this.ahead.iter().position(|byte| *byte == b'\n');
         let line = end.map_or(this.ahead.len(), |at| at + 1);
@@ -65,7 +81,9 @@ impl AsyncWrite for LineByLine {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<Result<usize>> {
-        Pin::new(&mut self.get_mut().socket).poll_write(context, bytes)
+        let this = self.get_mut();
+        this.heard = (0, 0);
+        Pin::new(&mut this.socket).poll_write(context, bytes)
     }
 
     fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<()>> {

@@ -110,3 +110,25 @@ both! {
         assert_eq!(app.sink.received().len(), 2); // the second link and the notice
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn e12_a_server_whose_greeting_never_ends_is_left_at_once() {
+    use std::io::Write;
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("smtp+plain://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let lines = b"220-hello\r\n".repeat(1000);
+            while stream.write_all(&lines).is_ok() {}
+        }
+    });
+    let program = Program::new(&[
+        ("UNFORGET_MAIL__URL", &url),
+        ("UNFORGET_MAIL__TIMEOUT", "60s"),
+    ]);
+    let output = program.run(&["mail", "test", "ann@example.com"]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("a reply without end"), "{said}");
+}

@@ -178,3 +178,32 @@ async fn h08_a_thousand_slow_callers_are_cut_off_and_nobody_waits_for_them() {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn h08_who_keeps_fetching_an_answer_gets_all_of_it_however_long_it_takes() {
+    const TIMES: usize = 16; // more than the kernel keeps for a caller
+    let (_program, service, _) = start().await;
+    let path = "/docs/swagger-ui-bundle.js";
+    let once = reqwest::get(format!("{}{path}", service.base)).await;
+    let length = once.unwrap().bytes().await.unwrap().len();
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    let address = service.base.trim_start_matches("http://").parse();
+    let mut stream = socket.connect(address.unwrap()).await.unwrap();
+    let ask = format!("GET {path} HTTP/1.1\r\nHost: x\r\nAccept-Encoding: identity\r\n\r\n");
+    stream
+        .write_all(ask.repeat(TIMES).as_bytes())
+        .await
+        .unwrap();
+    let (begun, mut fetched, mut buffer) = (Instant::now(), 0, vec![0; 8192]);
+    while fetched < TIMES * length {
+        fetched += match stream.read(&mut buffer).await {
+            Ok(count @ 1..) => count,
+            ended => panic!("{ended:?} after {fetched} bytes, {:.1?}", begun.elapsed()),
+        };
+        // Longer than anybody who fetches nothing is waited for; then the rest, at once.
+        if begun.elapsed() < Duration::from_secs(13) {
+            tokio::time::sleep(Duration::from_millis(40)).await;
+        }
+    }
+}
