@@ -40,13 +40,15 @@ pub fn require_whole(connection: &mut AnyConnection) -> Result<()> {
     let AnyConnection::Sqlite(c) = connection else {
         return Ok(()); // a server looks after its files itself
     };
-    match check(c, "quick_check")?.as_str() {
-        "ok" => Ok(()),
-        wrong => Err(StorageError::Unavailable(format!(
-            "the file is damaged ({}); stop the service, delete the file with its -wal and -shm, and restore a backup",
-            one_line(wrong)
-        ))),
-    }
+    let wrong = match check(c, "quick_check") {
+        Ok(said) if said == "ok" => return Ok(()),
+        Ok(wrong) | Err(StorageError::Internal(wrong)) => wrong,
+        Err(error) => return Err(error),
+    };
+    Err(StorageError::Unavailable(format!(
+        "the file is damaged ({}); stop the service, delete the file with its -wal and -shm, and restore a backup",
+        one_line(&wrong)
+    )))
 }
 
 /// What SQLite's own check of a file says first: "ok", or what is wrong.
