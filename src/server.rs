@@ -36,8 +36,8 @@ pub enum ServerError {
     #[error("database_url: {0}")]
     Storage(#[from] StorageError),
     /// The list of breached passwords.
-    #[error("password.breached: {0}")]
-    Breaches(#[from] BreachesError),
+    #[error("password.breached: {0}: {1}")]
+    Breaches(String, BreachesError),
     /// The mail settings.
     #[error("mail.url or mail.from: {0}")]
     Mail(#[from] MailerError),
@@ -49,12 +49,30 @@ pub enum ServerError {
     Io(#[from] std::io::Error),
 }
 
-/// What the flows need, without anything that listens: also for the command line.
+/// What the flows need, without anything that listens.
 pub fn flows(settings: &Settings, clock: Clock) -> Result<Flows, ServerError> {
-    let breaches = settings.breached.as_deref().map(Breaches::open);
-    let breaches = breaches.transpose()?.map(Arc::new);
+    let breaches = breaches(settings)?;
+    flows_on(settings, clock, Schema::Migrate, breaches)
+}
+
+/// The list of breached passwords, where there is one. Only what judges passwords needs it.
+pub fn breaches(settings: &Settings) -> Result<Option<Breaches>, ServerError> {
+    let Some(path) = &settings.breached else {
+        return Ok(None);
+    };
+    let named = |error| ServerError::Breaches(path.display().to_string(), error);
+    Breaches::open(path).map(Some).map_err(named)
+}
+
+/// The flows on a database that may be made or migrated only so far. What `auto_migrate = false` forbids stays forbidden.
+pub fn flows_on(
+    settings: &Settings,
+    clock: Clock,
+    schema: Schema,
+    breaches: Option<Breaches>,
+) -> Result<Flows, ServerError> {
     let schema = if settings.auto_migrate {
-        Schema::Migrate
+        schema
     } else {
         Schema::Require
     };
@@ -67,7 +85,7 @@ pub fn flows(settings: &Settings, clock: Clock) -> Result<Flows, ServerError> {
         recovery: settings.recovery.clone(),
         session_lifetime: settings.session_lifetime,
         policy: settings.policy.clone(),
-        breaches,
+        breaches: breaches.map(Arc::new),
         public_url: settings.public_url.clone(),
         mail_queued: Arc::default(),
         mails_waiting: Arc::default(),

@@ -14,7 +14,7 @@ const MAY_NAME: &[(&str, &str)] = &[
     ("main", "cli"),
     (
         "cli",
-        "server doctor config worker http flows oauth hasher mail storage domain",
+        "server doctor config worker http flows oauth hasher breaches mail storage domain",
     ),
     (
         "server",

@@ -46,7 +46,8 @@ pub(super) fn backup(
     copy.finish().map_err(cannot)?;
     let value = json!({"file": shown.to_string(), "bytes": bytes, "status": "written"});
     Ok(output.data(&value, || {
-        format!("{shown} is a whole copy ({bytes} bytes). Whoever restores it runs `unforget revoke-all --yes` before the service starts.")
+        format!("{shown} is a whole copy ({bytes} bytes). To restore it: stop the service, delete the -wal and -shm beside the database, put the copy in \
+                 its place, and run `unforget revoke-all --yes` before the service starts.")
     })?)
 }
 

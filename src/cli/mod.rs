@@ -20,11 +20,12 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser, Subcommand};
 
+use crate::breaches::Breaches;
 use crate::clock::Clock;
 use crate::config::{ConfigError, Settings};
 use crate::flows::Flows;
 use crate::server::{self, ServerError};
-use crate::storage::StorageError;
+use crate::storage::{Schema, StorageError};
 use output::Output;
 
 /// Self-hosted password recovery for third-party apps.
@@ -163,14 +164,37 @@ async fn execute(arguments: Arguments) -> Result<(), CliError> {
         Command::Audit(arguments) => {
             audit::execute(arguments, &flows(&settings()?)?, &output).await
         }
-        Command::Client(command) => client::execute(command, &flows(&settings()?)?, &output).await,
-        Command::User(command) => user::execute(command, &flows(&settings()?)?, &output).await,
+        Command::Client(command) => {
+            let flows = match command.makes_clients() {
+                true => flows_on(&settings()?, Schema::Create, None),
+                false => flows(&settings()?),
+            };
+            client::execute(command, &flows?, &output).await
+        }
+        Command::User(command) => {
+            let settings = settings()?;
+            let flows = match command.makes_users() {
+                true => flows_on(&settings, Schema::Create, server::breaches(&settings)?),
+                false => flows(&settings),
+            };
+            user::execute(command, &flows?, &output).await
+        }
         Command::Mail(command) => mail::execute(command, &settings()?, &output).await,
         Command::Completions { shell } => manual::completions(shell, Arguments::command(), &output),
         Command::Man { folder } => manual::man(folder.as_deref(), Arguments::command(), &output),
     }
 }
 
+/// For commands that look after what is there: they make no database, and judge no password.
 fn flows(settings: &Settings) -> Result<Flows, CliError> {
-    Ok(server::flows(settings, Clock::System)?)
+    flows_on(settings, Schema::Require, None)
+}
+
+fn flows_on(
+    settings: &Settings,
+    schema: Schema,
+    breaches: Option<Breaches>,
+) -> Result<Flows, CliError> {
+    let flows = server::flows_on(settings, Clock::System, schema, breaches);
+    Ok(flows?)
 }

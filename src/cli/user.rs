@@ -65,6 +65,13 @@ pub(super) enum UserCommand {
     },
 }
 
+impl UserCommand {
+    /// Whether it can be the first command on a new machine. Such commands judge passwords too.
+    pub(super) fn makes_users(&self) -> bool {
+        matches!(self, Self::Add { .. } | Self::Import(_))
+    }
+}
+
 pub(super) async fn execute(
     command: UserCommand,
     flows: &Flows,

@@ -8,8 +8,8 @@ use chrono::TimeDelta;
 use super::{Check, Level, in_time, late};
 use crate::clock::Clock;
 use crate::config::Settings;
-use crate::domain::{ClientId, DatabaseUrl};
-use crate::storage::{Examined, Kind, Schema, SchemaStatus, Storage, StorageError, clients};
+use crate::domain::DatabaseUrl;
+use crate::storage::{Examined, Kind, SchemaStatus, Storage, clients};
 
 const DATABASE: &str = "database";
 const CLOCK: &str = "clock";
@@ -40,7 +40,7 @@ pub(super) async fn examine(settings: &Settings, clock: &Clock) -> Vec<Check> {
         )],
         Some(Ok(Some(found))) => {
             let mut checks = vec![state(settings, &found), time(&found, clock)];
-            if checks[0].level != Level::Error {
+            if checks[0].level != Level::Error && found.schema == SchemaStatus::Current {
                 checks.extend(named_clients(settings).await);
             }
             checks
@@ -55,19 +55,18 @@ pub(super) async fn examine(settings: &Settings, clock: &Clock) -> Vec<Check> {
 
 fn state(settings: &Settings, found: &Examined) -> Check {
     let Examined {
-        version, schema, ..
+        version,
+        schema,
+        lacks,
+        ..
     } = found;
     let wrong = match &found.kind {
         Kind::Sqlite { integrity, .. } if integrity != "ok" => Some(format!(
             "the file is damaged ({integrity}); restore a backup"
         )),
-        Kind::Sqlite {
-            journal,
-            synchronous,
-            ..
-        } if journal != "wal" || *synchronous != 2 => Some(format!(
-            "journal_mode is {journal} and synchronous {synchronous}, not wal and 2; keep the file on a local disk"
-        )),
+        Kind::Sqlite { synchronous, .. } if *synchronous != 2 => {
+            Some(format!("synchronous is {synchronous}, not 2"))
+        }
         Kind::Postgres {
             read_only: true, ..
         } => Some(
@@ -75,18 +74,24 @@ fn state(settings: &Settings, found: &Examined) -> Check {
                 .to_owned(),
         ),
         _ => match schema {
-            Some(SchemaStatus::Behind(_)) if settings.auto_migrate => None,
-            Some(SchemaStatus::Current) | None => None,
-            Some(other) => Some(other.to_string()),
+            SchemaStatus::Behind(_) if settings.auto_migrate => lacks.clone(),
+            SchemaStatus::Current => lacks.clone(),
+            other => Some(other.to_string()),
         },
     };
     if let Some(wrong) = wrong {
         return Check::error(DATABASE, format!("{version}: {wrong}"));
     }
-    if let Some(behind @ SchemaStatus::Behind(_)) = schema {
+    if let behind @ SchemaStatus::Behind(_) = schema {
         return Check::warning(DATABASE, format!("{version}: {behind}"));
     }
     match &found.kind {
+        Kind::Sqlite { journal, .. } if journal != "wal" => Check::warning(
+            DATABASE,
+            format!(
+                "{version}: journal_mode is {journal}, and serve makes it wal; if it does not stay so, keep the file on a local disk"
+            ),
+        ),
         Kind::Sqlite { .. } => Check::ok(DATABASE, format!("{version}: whole and up to date")),
         Kind::Postgres {
             max_connections,
@@ -148,27 +153,20 @@ async fn named_clients(settings: &Settings) -> Vec<Check> {
     for (name, key, id) in named {
         let Some(id) = id.clone() else { continue };
         let url = settings.database_url.clone();
-        let opened = in_time(move || Storage::open(&url, 1, Schema::Require)).await;
-        let found = match opened {
-            Some(Ok(storage)) => find(&storage, id.clone()).await,
-            Some(Err(error)) => Err(error.to_string()),
-            None => Err(late()),
-        };
+        let sought = id.clone();
+        let found = in_time(move || Storage::look(&url, |c| clients::find(c, &sought))).await;
+        let error = |reason: String| Check::error(name, format!("{key} {id}: {reason}"));
         checks.push(match found {
-            Ok(Some(true)) => Check::ok(name, format!("{key} {id} is there")),
-            Ok(Some(false)) => Check::error(name, format!("{key} {id} is switched off")),
-            Ok(None) => Check::error(name, format!("{key} {id}: there is no such client")),
-            Err(reason) => Check::error(name, format!("{key} {id}: {reason}")),
+            Some(Ok(Some(client))) if client.disabled_at.is_none() => {
+                Check::ok(name, format!("{key} {id} is there"))
+            }
+            Some(Ok(Some(_))) => Check::error(name, format!("{key} {id} is switched off")),
+            Some(Ok(None)) => error("there is no such client".to_owned()),
+            Some(Err(reason)) => error(reason.to_string()),
+            None => error(late()),
         });
     }
     checks
-}
-
-/// Whether the client is enabled, if there is one.
-async fn find(storage: &Storage, id: ClientId) -> Result<Option<bool>, String> {
-    let found = storage.read(move |c| clients::find(c, &id)).await;
-    let found = found.map_err(|error: StorageError| error.to_string())?;
-    Ok(found.map(|client| client.disabled_at.is_none()))
 }
 
 /// Nobody else may read the file of SQLite, its log, or its folder's names.

@@ -1,5 +1,4 @@
-//! Looks at everything that the service needs, with a time limit on each, and changes nothing (a missing mail folder is made, as the service
-//! would): what is well, what is doubtful, what is broken, and what to do about it. Nothing that it says holds a secret.
+//! Looks at everything that the service needs, with a time limit on each, and changes nothing: what is well, what is doubtful, what is broken, and what to do about it. Nothing that it says holds a secret.
 
 mod database;
 mod settings;

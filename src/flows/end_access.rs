@@ -4,7 +4,7 @@
 use super::purge::BATCH;
 use super::{By, Flows};
 use crate::domain::audit::Act;
-use crate::storage::{StorageError, access_tokens, audit, clients, mails, reset_tokens};
+use crate::storage::{StorageError, access_tokens, audit, backup, clients, mails, reset_tokens};
 
 /// What was ended.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -21,8 +21,9 @@ pub struct Ended {
 
 impl Flows {
     /// Ends every token and link that there is by now. Access tokens are dead from the first step on, whatever comes between; the mails
-    /// go before the links, so that none makes another one.
+    /// go before the links, so that none makes another one. In a damaged database nobody could say what has ended, so nothing is done.
     pub async fn end_all_access(&self, by: By) -> Result<Ended, StorageError> {
+        self.storage.read(backup::require_whole).await?;
         let now = self.clock.now();
         let entry = by.did(Act::AccessEnd, now);
         let marked = self.storage.write(move |c| {

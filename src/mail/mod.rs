@@ -79,13 +79,18 @@ impl Mailer {
         matches!(self.transport, Transport::Folder(_))
     }
 
-    /// Whether the way out is open: connects, protects the connection and logs in, or makes a file in the folder. Sends nothing.
+    /// Whether the way out is open: connects, protects the connection and logs in, or makes a file in the folder, or in
+    /// the one that it would be made in, and takes it away again. Sends nothing.
     pub async fn examine(&self) -> Result<(), String> {
         match &self.transport {
             Transport::Smtp(smtp) => smtp.examine(self.timeout).await,
             Transport::Folder(folder) => {
-                let probe = folder.join(".doctor");
+                let folder = folder.clone();
                 let written = telemetry::blocking(move || {
+                    // Of a relative path, the last folder has no name.
+                    let there = |at: &&Path| at.as_os_str().is_empty() || at.exists();
+                    let nearest = folder.ancestors().find(there);
+                    let probe = nearest.unwrap_or(&folder).join(".doctor");
                     write_private(&probe, b"").and_then(|()| std::fs::remove_file(&probe))
                 });
                 let written = written.await.map_err(std::io::Error::other).flatten();

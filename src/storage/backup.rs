@@ -5,7 +5,7 @@ use std::path::Path;
 use diesel::prelude::*;
 use diesel::sql_types::Text;
 
-use super::error::{Result, StorageError};
+use super::error::{Result, StorageError, one_line};
 use super::{AnyConnection, Storage};
 use crate::domain::DatabaseUrl;
 
@@ -33,6 +33,22 @@ impl Storage {
             wrong => Err(odd(wrong).opening("the copy")),
         }
     }
+}
+
+/// Refuses a SQLite file that is damaged, for example because another's write-ahead log was left beside it.
+pub fn require_whole(connection: &mut AnyConnection) -> Result<()> {
+    let AnyConnection::Sqlite(c) = connection else {
+        return Ok(()); // a server looks after its files itself
+    };
+    let wrong = match check(c, "quick_check") {
+        Ok(said) if said == "ok" => return Ok(()),
+        Ok(wrong) | Err(StorageError::Internal(wrong)) => wrong,
+        Err(error) => return Err(error),
+    };
+    Err(StorageError::Unavailable(format!(
+        "the file is damaged ({}); stop the service, delete the file with its -wal and -shm, and restore a backup",
+        one_line(&wrong)
+    )))
 }
 
 /// What SQLite's own check of a file says first: "ok", or what is wrong.

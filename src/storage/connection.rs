@@ -9,6 +9,7 @@ use diesel::sql_types::{BigInt, Text};
 
 use super::error::{Result, StorageError};
 use super::libpq_url::with_timeouts;
+use super::migrations::{self, SchemaStatus};
 use crate::domain::DatabaseUrl;
 
 /// How long a statement waits for another process's lock on SQLite, and runs at most on PostgreSQL.
@@ -27,13 +28,32 @@ pub enum AnyConnection {
 }
 
 impl AnyConnection {
-    /// Opens a connection by the URL's scheme, with the real error when that fails. A missing SQLite file is made, with its
-    /// folder, readable by its owner only (bar D13).
+    /// Like `open`, but a missing SQLite file is made, with its folder, readable by its owner only (bar D13).
+    pub(super) fn create(url: &DatabaseUrl) -> Result<Self> {
+        if let DatabaseUrl::Sqlite(path) = url {
+            create_private(path)
+                .map_err(|e| StorageError::Unavailable(format!("cannot open the file: {e}")))?;
+        }
+        Self::open(url)
+    }
+
+    /// Opens a connection by the URL's scheme, with the real error when that fails.
     pub fn open(url: &DatabaseUrl) -> Result<Self> {
+        let mut connection = Self::open_as_is(url)?;
+        choose_wal(&mut connection)?;
+        Ok(connection)
+    }
+
+    /// The same, changing nothing.
+    pub(super) fn open_as_is(url: &DatabaseUrl) -> Result<Self> {
         match url {
             DatabaseUrl::Sqlite(path) => {
-                create_private(path)
-                    .map_err(|e| StorageError::Unavailable(format!("cannot open the file: {e}")))?;
+                if matches!(path.try_exists(), Ok(false)) {
+                    let path = path.display();
+                    let missing =
+                        format!("there is no database at {path}; `unforget migrate` makes it");
+                    return Err(StorageError::Unavailable(missing));
+                }
                 let text = path.to_string_lossy();
                 // A leading "./" keeps SQLite from reading a name such as "file:x" as a URI.
                 let text = if path.is_absolute() {
@@ -46,7 +66,6 @@ impl AnyConnection {
                     "PRAGMA busy_timeout = {STATEMENT_LIMIT_MS}; PRAGMA synchronous = FULL; \
                      PRAGMA foreign_keys = ON; PRAGMA temp_store = MEMORY;"
                 ))?;
-                choose_wal(&mut sqlite)?;
                 Ok(Self::Sqlite(sqlite))
             }
             DatabaseUrl::Postgres(text) => {
@@ -177,6 +196,24 @@ impl AnyConnection {
         Ok(self.batch_execute("SELECT 1")?)
     }
 
+    /// Whether there is a list of migrations.
+    pub(super) fn has_migrations(&mut self) -> Result<bool> {
+        #[derive(QueryableByName)]
+        struct Found {
+            #[diesel(sql_type = BigInt)]
+            lists: i64,
+        }
+        let found: Found = match self {
+            Self::Sqlite(c) => {
+                diesel::sql_query("SELECT COUNT(*) AS lists FROM sqlite_master WHERE type = 'table' AND name = '__diesel_schema_migrations'").get_result(c)?
+            }
+            Self::Postgres(c) => {
+                diesel::sql_query("SELECT COUNT(to_regclass('__diesel_schema_migrations')) AS lists").get_result(c)?
+            }
+        };
+        Ok(found.lists > 0)
+    }
+
     /// Whether there are tables, and no list of migrations, which is what we make first. On PostgreSQL only those count that stand where
     /// ours would: extensions put theirs beside them.
     pub(super) fn has_foreign_tables(&mut self) -> Result<bool> {
@@ -221,22 +258,46 @@ impl AnyConnection {
 
 type Manager = <AnyConnection as Connection>::TransactionManager;
 
-/// Turns the write-ahead log on. It stays on for good, but programs that meet at a new file are refused at once, without the wait
-/// that every other statement has: each holds a read lock that the other wants gone.
-fn choose_wal(sqlite: &mut SqliteConnection) -> Result<()> {
+/// Turns SQLite's write-ahead log on, but not in another program's file. It stays on for good, but programs that meet at a new file
+/// are refused at once, without the wait that every other statement has: each holds a read lock that the other wants gone.
+fn choose_wal(connection: &mut AnyConnection) -> Result<()> {
     const PAUSE_MS: u32 = 10;
     let mut tries = STATEMENT_LIMIT_MS / PAUSE_MS;
     loop {
-        match sqlite
-            .batch_execute("PRAGMA journal_mode = WAL")
-            .map_err(StorageError::from)
-        {
+        match try_wal(connection) {
             Err(StorageError::Busy(_)) if tries > 0 => {
                 tries -= 1;
                 std::thread::sleep(Duration::from_millis(PAUSE_MS.into()));
             }
             other => return other,
         }
+    }
+}
+
+fn try_wal(connection: &mut AnyConnection) -> Result<()> {
+    if journal_mode(connection)?.is_none_or(|mode| mode == "wal") {
+        return Ok(());
+    }
+    if let foreign @ SchemaStatus::Foreign = migrations::status(connection)? {
+        return Err(StorageError::Unavailable(foreign.to_string()));
+    }
+    connection.batch_execute("PRAGMA journal_mode = WAL")?;
+    Ok(())
+}
+
+/// How SQLite keeps its log.
+fn journal_mode(connection: &mut AnyConnection) -> Result<Option<String>> {
+    #[derive(QueryableByName)]
+    struct Journal {
+        #[diesel(sql_type = Text)]
+        journal_mode: String,
+    }
+    match connection {
+        AnyConnection::Sqlite(c) => {
+            let said: Journal = diesel::sql_query("PRAGMA journal_mode").get_result(c)?;
+            Ok(Some(said.journal_mode))
+        }
+        AnyConnection::Postgres(_) => Ok(None),
     }
 }
 

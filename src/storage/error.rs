@@ -128,6 +128,6 @@ fn from_text(text: String) -> StorageError {
 }
 
 /// libpq writes several lines; logs and the command line have one.
-fn one_line(text: &str) -> String {
+pub(super) fn one_line(text: &str) -> String {
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }

@@ -1,6 +1,8 @@
 //! Bringing a database up to date, and refusing one that is newer than this program.
 
-use diesel::migration::{Migration, MigrationSource, MigrationVersion};
+use diesel::migration::{Migration, MigrationSource};
+use diesel::prelude::*;
+use diesel::sql_types::Text;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
 use super::connection::{AnyConnection, MultiBackend};
@@ -38,6 +40,19 @@ pub(super) fn run(connection: &mut AnyConnection) -> Result<Vec<String>> {
     Ok(names)
 }
 
+/// The same for a database that is new; any other has to be up to date already.
+pub(super) fn run_if_new(connection: &mut AnyConnection) -> Result<()> {
+    match status(connection)? {
+        new if new.is_new() => run(connection).map(drop),
+        other => other.require(),
+    }
+}
+
+/// Refuses a database that is not up to date.
+pub(super) fn require(connection: &mut AnyConnection) -> Result<()> {
+    status(connection)?.require()
+}
+
 fn run_locked(connection: &mut AnyConnection) -> Result<Vec<String>> {
     connection.lift_limits()?;
     connection.serialise_on("migrations")?;
@@ -52,14 +67,14 @@ fn run_locked(connection: &mut AnyConnection) -> Result<Vec<String>> {
     Ok(pending)
 }
 
-/// Compares without changing anything but the list of migrations itself, which is made when it is missing.
+/// Compares without changing anything: this is asked of databases that are not ours, and with rights that make no tables.
 pub(super) fn status(connection: &mut AnyConnection) -> Result<SchemaStatus> {
     let known: Vec<_> = MigrationSource::<MultiBackend>::migrations(&source(connection))
         .map_err(failed)?
         .iter()
         .map(|migration| {
             (
-                migration.name().version().as_owned(),
+                migration.name().version().to_string(),
                 migration.name().to_string(),
             )
         })
@@ -67,11 +82,11 @@ pub(super) fn status(connection: &mut AnyConnection) -> Result<SchemaStatus> {
     if connection.has_foreign_tables()? {
         return Ok(SchemaStatus::Foreign);
     }
-    let applied = connection.applied_migrations().map_err(failed)?;
+    let applied = applied(connection)?;
     let unknown: Vec<_> = applied
         .iter()
         .filter(|v| !known.iter().any(|(k, _)| k == *v))
-        .map(MigrationVersion::to_string)
+        .cloned()
         .collect();
     if !unknown.is_empty() {
         if applied.len() == unknown.len() {
@@ -89,6 +104,39 @@ pub(super) fn status(connection: &mut AnyConnection) -> Result<SchemaStatus> {
     } else {
         SchemaStatus::Behind(pending)
     })
+}
+
+/// What has run. Diesel's own question makes the list when it is missing.
+fn applied(connection: &mut AnyConnection) -> Result<Vec<String>> {
+    #[derive(QueryableByName)]
+    struct Applied {
+        #[diesel(sql_type = Text)]
+        version: String,
+    }
+    if !connection.has_migrations()? {
+        return Ok(Vec::new());
+    }
+    let query = diesel::sql_query("SELECT version FROM __diesel_schema_migrations");
+    let applied: Vec<Applied> = match connection {
+        AnyConnection::Sqlite(c) => query.load(c)?,
+        AnyConnection::Postgres(c) => query.load(c)?,
+    };
+    Ok(applied.into_iter().map(|row| row.version).collect())
+}
+
+impl SchemaStatus {
+    /// Whether nothing has run yet: there is no data that could be of an older program.
+    fn is_new(&self) -> bool {
+        let all = MigrationSource::<MultiBackend>::migrations(&SQLITE).map_or(0, |all| all.len());
+        matches!(self, Self::Behind(names) if names.len() == all)
+    }
+
+    fn require(self) -> Result<()> {
+        match self {
+            Self::Current => Ok(()),
+            refused => Err(StorageError::Unavailable(refused.to_string())),
+        }
+    }
 }
 
 impl std::fmt::Display for SchemaStatus {

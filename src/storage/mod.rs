@@ -2,7 +2,7 @@
 
 pub mod access_tokens;
 pub mod audit;
-mod backup;
+pub mod backup;
 pub mod client_secrets;
 pub mod clients;
 mod columns;
@@ -47,9 +47,11 @@ enum Backend {
 /// What happens with a database that is not up to date.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Schema {
-    /// Bring it up to date.
+    /// Make it when it is missing, and bring it up to date.
     Migrate,
-    /// Refuse it.
+    /// Make it when it is missing or empty, for then there is nothing to lose; refuse one that is behind.
+    Create,
+    /// Refuse it, and make nothing.
     Require,
 }
 
@@ -58,15 +60,10 @@ impl Storage {
     /// another one. `parallel` is the number of reads that may run side by side on SQLite, and of connections on PostgreSQL.
     pub fn open(url: &DatabaseUrl, parallel: u32, schema: Schema) -> Result<Self> {
         let open = || {
-            let mut first = AnyConnection::open(url)?;
             match schema {
-                Schema::Migrate => {
-                    migrations::run(&mut first)?;
-                }
-                Schema::Require => match migrations::status(&mut first)? {
-                    SchemaStatus::Current => {}
-                    other => return Err(StorageError::Unavailable(other.to_string())),
-                },
+                Schema::Migrate => migrations::run(&mut AnyConnection::create(url)?).map(drop)?,
+                Schema::Create => migrations::run_if_new(&mut AnyConnection::create(url)?)?,
+                Schema::Require => migrations::require(&mut AnyConnection::open(url)?)?,
             }
             Ok(Self(Arc::new(match url {
                 DatabaseUrl::Sqlite(_) => Backend::Sqlite {
@@ -81,8 +78,17 @@ impl Storage {
 
     /// Brings the database up to date and returns the names of the migrations that ran.
     pub fn migrate(url: &DatabaseUrl) -> Result<Vec<String>> {
-        let run = || migrations::run(&mut AnyConnection::open(url)?);
+        let run = || migrations::run(&mut AnyConnection::create(url)?);
         run().map_err(|error| error.opening(&url.masked()))
+    }
+
+    /// Runs a closure on a database as it is, without so much as choosing how it keeps its log.
+    pub fn look<T>(
+        url: &DatabaseUrl,
+        work: impl FnOnce(&mut AnyConnection) -> Result<T>,
+    ) -> Result<T> {
+        let look = || work(&mut AnyConnection::open_as_is(url)?);
+        look().map_err(|error| error.opening(&url.masked()))
     }
 
     /// Runs a closure that only reads.

@@ -170,6 +170,21 @@ diesel::table! {
     }
 }
 
+/// Every table of ours, for whoever looks whether each can be used.
+pub(super) const TABLES: [&str; 11] = [
+    "clients",
+    "client_secrets",
+    "users",
+    "access_tokens",
+    "mails",
+    "reset_tokens",
+    "guesses",
+    "jtis",
+    "own_keys",
+    "audit",
+    "limits",
+];
+
 diesel::joinable!(client_secrets -> clients (client_id));
 diesel::joinable!(access_tokens -> clients (client_id));
 diesel::joinable!(reset_tokens -> users (user_id));

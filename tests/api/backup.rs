@@ -145,6 +145,40 @@ fn d12_a_backup_that_cannot_be_made_leaves_nothing_and_says_why() {
     refused(&program, &["backup", "copy.db"], words);
 }
 
+/// A page that nothing but SQLite's own check reads: without that, the command would say that all was ended.
+#[test]
+fn d12_revoke_all_refuses_a_damaged_database_and_backup_says_how_to_restore() {
+    #[derive(QueryableByName)]
+    struct Page {
+        #[diesel(sql_type = BigInt)]
+        rootpage: i64,
+    }
+    let database = Database::create(Backend::Sqlite);
+    let program = Program::new(&[("DATABASE_URL", &database.url())]);
+    assert!(program.run(&["migrate"]).status.success());
+    let said = String::from_utf8(program.run(&["backup", "copy.db"]).stdout).unwrap();
+    assert!(said.contains("delete the -wal and -shm"), "{said}");
+    let whole = program.json(&["revoke-all", "--yes"]);
+    assert_eq!(whole["access_tokens"], 0);
+    let file = database.folder().unwrap().join("unforget.db");
+    let mut c = SqliteConnection::establish(file.to_str().unwrap()).unwrap();
+    let query = "SELECT rootpage FROM sqlite_master WHERE name = 'own_keys'";
+    let page: Page = sql_query(query).get_result(&mut c).unwrap();
+    drop(c);
+    let mut bytes = std::fs::read(&file).unwrap();
+    let end = usize::try_from(page.rootpage).unwrap() * 4096;
+    bytes[end - 4096..end].fill(0xA5);
+    std::fs::write(&file, bytes).unwrap();
+    let output = program.run(&["revoke-all", "--yes"]);
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    let outcome = (output.status.code(), stderr.lines().count());
+    assert_eq!(outcome, (Some(1), 1), "{stderr}");
+    assert!(stderr.contains("the file is damaged"), "{stderr}");
+    let audit = program.run(&["audit", "--act", "access.end", "--json"]);
+    let rows = String::from_utf8(audit.stdout).unwrap();
+    assert_eq!(rows.lines().count(), 1, "{rows}"); // the first one's
+}
+
 /// The service with its users, its mail and what callers hold of it.
 struct Rig {
     database: Database,

@@ -111,6 +111,7 @@ both! {
     async fn an_unknown_client_is_one_line_and_exit_1(backend: Backend) {
         let database = Database::create(backend);
         let program = program(&database, NOWHERE);
+        said(&program, &["migrate"]);
         for command in ["show", "rotate", "disable", "enable", "delete"] {
             let line = refusal(program.run(&["client", command, "uf_cl_nobody", "--json"]));
             assert_eq!(line, "unforget: there is no client uf_cl_nobody");

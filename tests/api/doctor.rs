@@ -12,14 +12,14 @@ use crate::helpers::{Backend, Database, Program};
 use crate::smtp::{Behaviour, SmtpSink, Stage, TlsMode};
 
 /// What it found: the exit code, and each check's level and text.
-struct Found {
-    code: Option<i32>,
+pub(crate) struct Found {
+    pub(crate) code: Option<i32>,
     json: Value,
     stderr: String,
 }
 
 impl Found {
-    fn by(program: &Program) -> Self {
+    pub(crate) fn by(program: &Program) -> Self {
         let output = program.run(&["doctor", "--json"]);
         let text = String::from_utf8(output.stdout).unwrap();
         let stderr = String::from_utf8(output.stderr).unwrap();
@@ -67,7 +67,7 @@ impl Found {
     }
 
     /// One check must have ended so, and say this.
-    fn says(&self, name: &str, level: &str, words: &str) {
+    pub(crate) fn says(&self, name: &str, level: &str, words: &str) {
         let (found, text) = self.check(name);
         assert_eq!(found, level, "{name}: {text}");
         assert!(text.contains(words), "{name}: {words}: {text}");
@@ -75,7 +75,7 @@ impl Found {
 }
 
 /// A service as it should be, but for its mail server, which is a test's.
-fn program(database: &Database, mail_url: &str) -> Program {
+pub(crate) fn program(database: &Database, mail_url: &str) -> Program {
     Program::new(&[
         ("DATABASE_URL", &database.url()),
         ("UNFORGET_MAIL__URL", mail_url),

@@ -70,6 +70,9 @@ fn execute(database: &Database, statements: &str) {
 /// A database as it was after so many migrations, and a program for it.
 async fn old(backend: Backend, stage: usize) -> (Database, SmtpSink, Program) {
     let (database, sink) = (Database::create(backend), SmtpSink::start().await);
+    if let Some(folder) = database.folder() {
+        std::fs::write(folder.join("unforget.db"), "").unwrap();
+    }
     for text in &stages(backend)[..stage] {
         execute(&database, text);
     }

@@ -51,6 +51,13 @@ pub(super) enum ClientCommand {
     Apply(apply::ApplyArguments),
 }
 
+impl ClientCommand {
+    /// Whether it can be the first command on a new machine.
+    pub(super) fn makes_clients(&self) -> bool {
+        matches!(self, Self::Add(_) | Self::Apply(_))
+    }
+}
+
 /// Reads the text of a file of apps and says how many they are, or why it cannot be read.
 pub(super) fn examine(name: &str, text: &str) -> Result<usize, CliError> {
     let stated = manifest::parse(std::path::Path::new(name), text)?;
