@@ -10,6 +10,7 @@ mod export_file;
 mod mail;
 mod manual;
 mod output;
+mod remind;
 mod serve;
 mod user;
 mod user_export;
@@ -57,6 +58,8 @@ enum Command {
     /// Look after users
     #[command(subcommand)]
     User(user::UserCommand),
+    /// Have a link mailed to a user on the phone, or print it
+    Remind(remind::RemindArguments),
     /// Test the mail settings, see the queue
     #[command(subcommand)]
     Mail(mail::MailCommand),
@@ -165,6 +168,9 @@ async fn execute(arguments: Arguments) -> Result<(), CliError> {
         }
         Command::Client(command) => client::execute(command, &flows(&settings()?)?, &output).await,
         Command::User(command) => user::execute(command, &flows(&settings()?)?, &output).await,
+        Command::Remind(arguments) => {
+            remind::execute(arguments, &flows(&settings()?)?, &output).await
+        }
         Command::Mail(command) => mail::execute(command, &settings()?, &output).await,
         Command::Completions { shell } => manual::completions(shell, Arguments::command(), &output),
         Command::Man { folder } => manual::man(folder.as_deref(), Arguments::command(), &output),
