@@ -6,12 +6,12 @@ use serde_json::json;
 
 use super::CliError;
 use super::export_file::ExportFile;
-use super::output::Output;
+use super::output::{Output, count};
 use crate::config::Settings;
 use crate::domain::DatabaseUrl;
 use crate::flows::{By, Flows};
 use crate::server::ServerError;
-use crate::storage::Storage;
+use crate::storage::{BackUpError, Storage};
 
 /// Copies the SQLite file beside whoever uses it. The copy gets its name when it is whole, checked, and on the disk.
 pub(super) fn backup(
@@ -24,7 +24,7 @@ pub(super) fn backup(
     let DatabaseUrl::Sqlite(database) = &settings.database_url else {
         // Its own tool belongs to the server's version, which ours cannot know; it takes the password from where others do not see it.
         return Err(CliError::refused(format!(
-            "PostgreSQL has a tool of its own: PGPASSFILE=.. pg_dump --format=custom --file='{shown}' '{}'",
+            "PostgreSQL has a tool of its own, which takes the password from ~/.pgpass: pg_dump --format=custom --file='{shown}' '{}'",
             settings.database_url.without_password()
         )));
     };
@@ -41,7 +41,10 @@ pub(super) fn backup(
     if database.canonicalize().ok() == file.canonicalize().ok() && file.exists() {
         return Err(CliError::refused(format!("{shown} is the database itself")));
     }
-    Storage::back_up(database, partial).map_err(ServerError::from)?;
+    Storage::back_up(database, partial).map_err(|error| match error {
+        BackUpError::Database(error) => CliError::from(ServerError::from(error)),
+        BackUpError::Copy(why) => CliError::refused(format!("cannot write {shown}: {why}")),
+    })?;
     let bytes = copy.file().metadata().map_err(cannot)?.len();
     copy.finish().map_err(cannot)?;
     let value = json!({"file": shown.to_string(), "bytes": bytes, "status": "written"});
@@ -60,11 +63,27 @@ pub(super) async fn revoke_all(flows: &Flows, output: &Output) -> Result<(), Cli
         "reset_mails": ended.reset_mails,
         "registration_tokens": ended.registration_tokens,
     });
-    Ok(output.data(&value, || {
+    let printed = output.data(&value, || {
         format!(
-            "Ended {} access tokens, {} reset links, {} reset mails that waited and {} registration tokens. Passwords and client \
-             secrets stay.",
-            ended.access_tokens, ended.reset_links, ended.reset_mails, ended.registration_tokens
+            "Ended {}, {}, {} and {}. Passwords and client secrets stay.",
+            count(ended.access_tokens, "access token", "access tokens"),
+            count(ended.reset_links, "reset link", "reset links"),
+            count(
+                ended.reset_mails,
+                "reset mail that waited",
+                "reset mails that waited"
+            ),
+            count(
+                ended.registration_tokens,
+                "registration token",
+                "registration tokens"
+            ),
         )
-    })?)
+    });
+    // It is done: nobody is to think that it was not, even if nobody reads what we print.
+    printed.map_err(|error| {
+        CliError::refused(format!(
+            "every token and link was ended, but that could not be printed ({error})"
+        ))
+    })
 }

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::CliError;
-use super::output::Output;
+use super::output::{Output, count};
 use crate::config::Settings;
 use crate::flows::Flows;
 use crate::server::ServerError;
@@ -31,13 +31,18 @@ pub(super) async fn purge(flows: &Flows, output: &Output) -> Result<(), CliError
     });
     let text = || {
         format!(
-            "Deleted {} access tokens, {} reset tokens, {} mails and {} client secrets that had ended, and {} entries of the audit that \
-             were old enough.",
-            purged.access_tokens,
-            purged.reset_tokens,
-            purged.mails,
-            purged.client_secrets,
-            purged.audit
+            "Deleted {}, {}, {}, {}, {} and {} that had ended, and {} old enough.",
+            count(purged.access_tokens, "access token", "access tokens"),
+            count(purged.reset_tokens, "reset token", "reset tokens"),
+            count(purged.mails, "mail", "mails"),
+            count(purged.client_secrets, "client secret", "client secrets"),
+            count(
+                purged.guesses,
+                "count of wrong passwords",
+                "counts of wrong passwords"
+            ),
+            count(purged.spent_ids, "spent id", "spent ids"),
+            count(purged.audit, "entry of the audit", "entries of the audit"),
         )
     };
     Ok(output.data(&value, text)?)

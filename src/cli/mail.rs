@@ -23,6 +23,7 @@ use crate::{entropy, server::ServerError};
 pub(super) enum MailCommand {
     /// Send a test mail now and say what became of it
     Test {
+        /// The address to send it to
         to: String,
         /// The language of the mail
         #[arg(long)]
@@ -41,7 +42,16 @@ pub(super) enum MailCommand {
         limit: i64,
     },
     /// Try a failed or waiting mail again, now
-    Retry { id: Uuid },
+    Retry {
+        /// The mail, as `mail list` shows it
+        #[arg(value_parser = id)]
+        id: Uuid,
+    },
+}
+
+fn id(text: &str) -> Result<Uuid, String> {
+    let odd = |_| "this is no id of a mail; `unforget mail list` shows them".to_owned();
+    text.parse().map_err(odd)
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -50,6 +60,7 @@ pub(super) enum State {
     Sent,
     Failed,
     Skipped,
+    Printed,
 }
 
 impl From<State> for MailState {
@@ -59,6 +70,7 @@ impl From<State> for MailState {
             State::Sent => Self::Sent,
             State::Failed => Self::Failed,
             State::Skipped => Self::Skipped,
+            State::Printed => Self::Printed,
         }
     }
 }
@@ -97,6 +109,7 @@ fn why_not(retry: Retry) -> Option<String> {
         Retry::Unknown => "there is no such mail".to_owned(),
         Retry::Sent => "the mail server has taken it; a new link has to be asked for".to_owned(),
         Retry::Skipped => "there was nobody to send it to".to_owned(),
+        Retry::Printed => "its link was printed; `unforget remind` makes another one".to_owned(),
         Retry::Expired(at) => format!("it ended {}; a new link has to be asked for", time(at)),
         Retry::Overtaken(at) => format!(
             "the password was changed {}, after the link was asked for",

@@ -10,6 +10,7 @@ mod export_file;
 mod mail;
 mod manual;
 mod output;
+mod remind;
 mod serve;
 mod user;
 mod user_export;
@@ -58,6 +59,8 @@ enum Command {
     /// Look after users
     #[command(subcommand)]
     User(user::UserCommand),
+    /// Have a link mailed to a user on the phone, or print it
+    Remind(remind::RemindArguments),
     /// Test the mail settings, see the queue
     #[command(subcommand)]
     Mail(mail::MailCommand),
@@ -178,6 +181,9 @@ async fn execute(arguments: Arguments) -> Result<(), CliError> {
                 false => flows(&settings),
             };
             user::execute(command, &flows?, &output).await
+        }
+        Command::Remind(arguments) => {
+            remind::execute(arguments, &flows(&settings()?)?, &output).await
         }
         Command::Mail(command) => mail::execute(command, &settings()?, &output).await,
         Command::Completions { shell } => manual::completions(shell, Arguments::command(), &output),

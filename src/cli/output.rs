@@ -47,6 +47,11 @@ pub(super) fn note(text: &str) {
     let _closed = writeln!(stderr(), "{text}");
 }
 
+/// A number of things, such as "1 mail" and "2 mails".
+pub(super) fn count(number: usize, one: &str, many: &str) -> String {
+    format!("{number} {}", if number == 1 { one } else { many })
+}
+
 /// Lays rows out in columns.
 pub(super) fn table(rows: &[Vec<String>]) -> String {
     let columns = rows.first().map_or(0, Vec::len);

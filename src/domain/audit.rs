@@ -61,6 +61,8 @@ acts! {
     UserExport = "user.export",
     /// A reset mail was asked for.
     PasswordRemind = "password.remind",
+    /// An operator was shown a link for a user.
+    PasswordLink = "password.link",
     /// A reset token was checked, and refused.
     PasswordCheck = "password.check",
     /// A password was set with a reset token.

@@ -60,6 +60,8 @@ pub enum MailState {
     Failed,
     /// There was nobody to send it to.
     Skipped,
+    /// It was never to be sent: an operator was shown its link.
+    Printed,
 }
 
 impl MailState {
@@ -70,6 +72,7 @@ impl MailState {
             Self::Sent => "sent",
             Self::Failed => "failed",
             Self::Skipped => "skipped",
+            Self::Printed => "printed",
         }
     }
 }

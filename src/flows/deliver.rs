@@ -224,15 +224,14 @@ fn service(client: Option<&Client>) -> &str {
     client.map_or("Unforget", |client| client.name.as_str())
 }
 
-/// The secret is born here; only its digest is stored, and the text is only in the mail (bar F09).
-fn prepare_reset(
+/// The secret is born here; only its digest is stored, and the text is only in the link (bar F09).
+pub(super) fn make_link(
     c: &mut AnyConnection,
     mail: &Mail,
     user: &User,
     client: &Client,
     public_url: &str,
-    now: Instant,
-) -> Result<Prepared, StorageError> {
+) -> Result<(String, HashedToken<ResetToken>), StorageError> {
     let token = PlainToken::<ResetToken>::from_random(entropy::bytes());
     let digest = token.hashed();
     reset_tokens::insert(
@@ -248,12 +247,20 @@ fn prepare_reset(
     reset_tokens::keep_newest(c, user.id, LIVE_LINKS)?;
     let language = language(mail, user, Some(client));
     let built_in = || ResetUrl::built_in(public_url);
-    let link =
-        client
-            .reset_url
-            .clone()
-            .unwrap_or_else(built_in)
-            .link(&token, &user.email, language.tag());
+    let reset_url = client.reset_url.clone().unwrap_or_else(built_in);
+    Ok((reset_url.link(&token, &user.email, language.tag()), digest))
+}
+
+fn prepare_reset(
+    c: &mut AnyConnection,
+    mail: &Mail,
+    user: &User,
+    client: &Client,
+    public_url: &str,
+    now: Instant,
+) -> Result<Prepared, StorageError> {
+    let (link, digest) = make_link(c, mail, user, client, public_url)?;
+    let language = language(mail, user, Some(client));
     let service = client.name.as_str();
     let letter = letter::reset(
         mail.id,

@@ -20,6 +20,8 @@ pub enum Retry {
     Sent,
     /// There was nobody to send it to.
     Skipped,
+    /// It was never to be sent: an operator was shown its link.
+    Printed,
     /// It would be of no use since then: the link is dead, the notice is old.
     Expired(Instant),
     /// The password was changed at that time, after the link was asked for, and a change ends all links.
@@ -92,6 +94,7 @@ fn retry(c: &mut AnyConnection, id: Uuid, now: Instant) -> Result<Retry, Storage
     Ok(match report.mail.expires_at {
         _ if is(MailState::Sent) => Retry::Sent,
         _ if is(MailState::Skipped) => Retry::Skipped,
+        _ if is(MailState::Printed) => Retry::Printed,
         at if at <= now => Retry::Expired(at),
         _ => Retry::Running,
     })

@@ -10,6 +10,7 @@ pub mod end_access;
 pub mod import;
 pub mod judge;
 pub mod mails;
+pub mod on_behalf;
 pub mod page;
 pub mod password;
 mod prove;

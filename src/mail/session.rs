@@ -46,6 +46,15 @@ impl Step {
             Self::Message => "end of the mail",
         }
     }
+
+    /// What a reply code was the answer to.
+    pub(super) fn answered(self) -> String {
+        match self {
+            Self::Connection | Self::Greeting => "on connecting".to_owned(),
+            Self::Message => "to the mail itself".to_owned(),
+            step => format!("to {}", step.name()),
+        }
+    }
 }
 
 /// Why a session did not get on.

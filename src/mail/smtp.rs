@@ -168,8 +168,9 @@ fn meaning(step: Step, failure: &Failure) -> Delivery {
         return refused(
             error.is_permanent() && of_the_mail,
             format!(
-                "the mail server answered {}",
-                with_enhanced_code(number, error)
+                "the mail server answered {} {}",
+                with_enhanced_code(number, error),
+                step.answered()
             ),
         );
     }

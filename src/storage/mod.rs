@@ -25,6 +25,7 @@ pub mod users;
 
 use std::sync::Arc;
 
+pub use backup::BackUpError;
 pub use connection::AnyConnection;
 pub use error::{Result, StorageError};
 pub use examine::{Examined, Kind};

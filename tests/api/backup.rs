@@ -2,6 +2,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -124,6 +125,23 @@ fn d12_a_backup_that_cannot_be_made_leaves_nothing_and_says_why() {
         &program,
         &["backup", itself.to_str().unwrap(), "--force"],
         "the database itself",
+    );
+    assert_eq!(std::fs::read_dir(program.folder.path()).unwrap().count(), 0);
+    // As on a full disk: no file may grow beyond this, which is enough for what reading the database needs.
+    let backup = program.command(&["backup", "copy.db"]);
+    let mut small = Command::new("sh");
+    small.args(["-c", "trap '' XFSZ; ulimit -f 160; exec \"$@\"", "sh"]);
+    small.arg(backup.get_program()).args(backup.get_args());
+    let output = program.equip(small).output().unwrap();
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(
+        (output.status.code(), stderr.lines().count()),
+        (Some(1), 1),
+        "{stderr}"
+    );
+    assert!(
+        stderr.starts_with("unforget: cannot write copy.db: "),
+        "{stderr}"
     );
     assert_eq!(std::fs::read_dir(program.folder.path()).unwrap().count(), 0);
     // A page that was overwritten is found before the copy gets its name.
@@ -304,6 +322,17 @@ both! {
         assert_eq!((&ended["reset_links"], &ended["reset_mails"], &ended["registration_tokens"]), (&json!(1), &json!(1), &json!(1)), "{ended}");
         assert!(ended["access_tokens"].as_u64().unwrap() >= 2, "{ended}");
         assert_eq!(as_user().await, 401);
+        // It stands, also when it could not be told; a number of one is a singular.
+        service.token(&rig.client).await;
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let mut command = rig.program.command(&["revoke-all", "--yes"]);
+        let untold = command.stdout(full).stderr(Stdio::piped()).spawn().unwrap().wait_with_output().unwrap();
+        let stderr = String::from_utf8(untold.stderr).unwrap();
+        assert_eq!((untold.status.code(), stderr.lines().count()), (Some(1), 1), "{stderr}");
+        assert!(stderr.contains("every token and link was ended, but"), "{stderr}");
+        service.token(&rig.client).await;
+        let text = String::from_utf8(rig.program.run(&["revoke-all", "--yes"]).stdout).unwrap();
+        assert!(text.starts_with("Ended 1 access token, 0 reset links, 0 reset mails that waited and 0 registration tokens."), "{text}");
         assert_eq!(get(&service, &place, manage).await, 401);
         assert_eq!(call(&service, "/v1/password/check", json!({"token": link})).await.status, 401);
         // The app's secret stays, and with a new token the link is still dead.
@@ -327,7 +356,7 @@ both! {
         assert!(!waits && rig.sink.received().iter().all(|mail| mail.to != [BOB]), "{listed}");
         let audit = rig.program.run(&["audit", "--act", "access.end", "--json"]);
         let rows = String::from_utf8(audit.stdout).unwrap();
-        assert_eq!(rows.lines().count(), 1, "{rows}");
+        assert_eq!(rows.lines().count(), 3, "{rows}");
         assert!(rows.contains("\"operator\""), "{rows}");
     }
 }

@@ -191,7 +191,8 @@ both! {
         assert_eq!(said(&program, &["migrate"]), "The database is up to date.\n");
         let purged = json!({"access_tokens": 0, "audit": 0, "client_secrets": 0, "guesses": 0, "mails": 0, "reset_tokens": 0, "spent_ids": 0});
         assert_eq!(program.json(&["purge"]), purged);
-        assert!(said(&program, &["purge"]).starts_with("Deleted 0 access tokens"));
+        let words = "Deleted 0 access tokens, 0 reset tokens, 0 mails, 0 client secrets, 0 counts of wrong passwords and 0 spent ids that had ended, and 0 entries of the audit old enough.\n";
+        assert_eq!(said(&program, &["purge"]), words);
     }
 
     async fn mail_test_says_what_became_of_it(backend: Backend) {
@@ -209,6 +210,9 @@ both! {
         assert_eq!(program.json(&["mail", "list"]), json!([]));
         let line = refusal(program.run(&["mail", "retry", "00000000-0000-7000-8000-000000000000"]));
         assert!(line.contains("no such mail"), "{line}");
+        let odd = program.run(&["mail", "retry", "x"]);
+        let stderr = String::from_utf8(odd.stderr).unwrap();
+        assert!(odd.status.code() == Some(2) && stderr.contains("this is no id of a mail"), "{stderr}");
     }
 }
 

@@ -55,7 +55,7 @@ async fn every_command_that_prints_data_prints_json_when_asked() {
     file("users.jsonl", "{\"email\": \"bob@example.com\"}");
     const DOCUMENT: bool = true;
     const LINES: bool = false;
-    let steps: [(&str, &[&str], bool); 26] = [
+    let steps: [(&str, &[&str], bool); 27] = [
         ("migrate", &[], DOCUMENT),
         ("config", &[], DOCUMENT),
         ("client apply", &["apps.toml"], DOCUMENT),
@@ -75,6 +75,7 @@ async fn every_command_that_prints_data_prints_json_when_asked() {
         ("user list", &[], LINES),
         ("user disable", &["ann@example.com"], DOCUMENT),
         ("user enable", &["ann@example.com"], DOCUMENT),
+        ("remind", &["ann@example.com", "--client", "app"], DOCUMENT),
         ("user import", &["users.jsonl"], DOCUMENT),
         ("user export", &["out.jsonl"], DOCUMENT),
         ("user delete", &["ann@example.com"], DOCUMENT),

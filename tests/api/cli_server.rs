@@ -99,7 +99,7 @@ both! {
             assert!(tokio::time::Instant::now() < deadline, "it never fails");
         };
         let id = failed["id"].as_str().unwrap();
-        assert_eq!(failed["failure"], "the mail server answered 550 5.1.1");
+        assert_eq!(failed["failure"], "the mail server answered 550 5.1.1 to RCPT");
         assert_eq!((&failed["kind"], &failed["attempts"], &failed["due_at"]), (&json!("reset"), &json!(1), &Value::Null));
         assert_eq!(failed["client_id"], client["client_id"]);
         assert!(!failed.to_string().contains("ann@"));

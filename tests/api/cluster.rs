@@ -220,3 +220,24 @@ async fn read(request: reqwest::RequestBuilder) -> reqwest::Result<Reply> {
         text: answer.text().await?,
     })
 }
+
+/// No node is there at all: what is then said is haproxy's own, and reads like a node's.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn haproxy_alone_says_503_in_json_with_when_to_come_back() {
+    let [.., a, b, c] = RandomState::new().build_hasher().finish().to_ne_bytes();
+    let host = Ipv4Addr::new(127, a.max(1), b, c.clamp(1, 254));
+    let at = |port| SocketAddr::from((host, port));
+    let _proxy = Proxy::start(at(8000), &[at(8081), at(8082), at(8083)]);
+    let (http, deadline) = (reqwest::Client::new(), Instant::now() + PATIENCE);
+    let url = format!("http://{}/v1/password/remind", at(8000));
+    let reply = loop {
+        if let Ok(reply) = read(http.post(&url)).await {
+            break reply;
+        }
+        assert!(Instant::now() < deadline, "haproxy does not answer");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    };
+    assert_eq!(reply.said(), "503 unavailable", "{reply:?}");
+    assert_eq!(reply.header("retry-after"), "1");
+    assert!(reply.json()["error"].is_string(), "{reply:?}");
+}

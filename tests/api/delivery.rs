@@ -82,7 +82,7 @@ both! {
         let mut gaps = Vec::new();
         // 5, 20, 60 and 180 s, each less at most a fifth.
         for (attempt, least) in [(1, 4), (2, 16), (3, 48), (4, 144)] {
-            let reason = format!("the mail server answered 451 4.3.{attempt}");
+            let reason = format!("the mail server answered 451 4.3.{attempt} to the mail itself");
             let failed = report(&app, |r| r.failure.as_ref() == Some(&reason)).await;
             assert_eq!((failed.state.as_str(), failed.mail.attempts), ("queued", attempt));
             let gap = failed.due_at.unwrap() - started;
@@ -109,7 +109,7 @@ both! {
         app.quiet().await;
         let failed = report(&app, |_| true).await;
         assert_eq!(failed.state, "failed");
-        assert_eq!(failed.failure.as_deref(), Some("the mail server answered 550 5.1.1")); // not the address
+        assert_eq!(failed.failure.as_deref(), Some("the mail server answered 550 5.1.1 to the mail itself")); // not the address
         assert_eq!((failed.due_at, failed.mail.attempts), (None, 1));
         assert!(failed.finished_at.is_some());
         let refused = app.sink.offered().remove(0);
@@ -252,7 +252,7 @@ both! {
         asked(&app).await;
         let waiting = first_failure(&app).await;
         assert_eq!(waiting.state, "queued");
-        assert_eq!(waiting.failure.as_deref(), Some("the mail server answered 535 5.7.8"));
+        assert_eq!(waiting.failure.as_deref(), Some("the mail server answered 535 5.7.8 to AUTH"));
         assert_eq!(sink.attempts(), 0);
         sink.behave(Behaviour::default());
         app.advance(10);

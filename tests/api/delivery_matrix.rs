@@ -211,7 +211,7 @@ both! {
             app.remind(&token, &email).await;
             let failed = report(&app, &email, |r| r.failure.is_some()).await;
             let told = (failed.state.as_str(), failed.failure.as_deref(), failed.mail.attempts);
-            assert_eq!(told, ("failed", Some("the mail server answered 550 5.1.1"), 1), "{what}");
+            assert_eq!(told, ("failed", Some("the mail server answered 550 5.1.1 to RCPT"), 1), "{what}");
         }
     }
 

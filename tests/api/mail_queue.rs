@@ -49,12 +49,12 @@ both! {
         sink.behave(Behaviour::no_such_user());
         ask(ANN).await;
         let failed = mail_of(&program, ANN, |mail| mail["state"] == "failed").await;
-        assert_eq!(failed["failure"], "the mail server answered 550 5.1.1");
+        assert_eq!(failed["failure"], "the mail server answered 550 5.1.1 to RCPT");
         assert_eq!((&failed["attempts"], &failed["due_at"]), (&json!(1), &Value::Null));
         sink.behave(Behaviour::later());
         ask(BOB).await;
         let waits = mail_of(&program, BOB, |mail| !mail["failure"].is_null()).await;
-        assert_eq!((&waits["state"], &waits["failure"]), (&json!("queued"), &json!("the mail server answered 451 4.7.1")));
+        assert_eq!((&waits["state"], &waits["failure"]), (&json!("queued"), &json!("the mail server answered 451 4.7.1 to RCPT")));
         assert!(waits["due_at"].is_string() && waits["due_at"].as_str() > waits["created_at"].as_str(), "{waits}");
         ask("nobody@example.com").await;
         let skipped = mail_of(&program, "nobody@example.com", |mail| mail["state"] == "skipped").await;

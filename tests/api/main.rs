@@ -26,6 +26,7 @@ mod check;
 mod cli;
 mod cli_clients;
 mod cli_manual;
+mod cli_remind;
 mod cli_server;
 mod client_apply;
 mod client_changes;

@@ -55,7 +55,7 @@ both! {
             assert_eq!(of_reply[0]["status"], reply.status);
         }
         let failed: Vec<_> = lines.iter().filter(|line| line["message"] == "mail failed").collect();
-        assert_eq!((failed.len(), &failed[0]["level"], &failed[0]["reason"]), (1, &json!("ERROR"), &json!("the mail server answered 550 5.1.1")));
+        assert_eq!((failed.len(), &failed[0]["level"], &failed[0]["reason"]), (1, &json!("ERROR"), &json!("the mail server answered 550 5.1.1 to RCPT")));
         let row = answered.iter().find(|line| line["route"] == "/v1/password/reset").unwrap();
         assert_eq!((&row["client"], &row["method"]), (&client["client_id"], &json!("POST")));
         let secret = client["client_secret"].as_str().unwrap();

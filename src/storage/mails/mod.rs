@@ -1,6 +1,7 @@
 //! The queue of mails. A row is claimed by a lease that ends, so that a crash delays a mail and never loses it.
 
 mod claim;
+mod printed;
 
 use diesel::prelude::*;
 use uuid::Uuid;
@@ -16,6 +17,7 @@ use crate::domain::mail::{Mail, MailKind, MailState};
 use crate::domain::{ClientId, EmailAddress, EmailKey, Instant};
 
 pub use claim::{Outcome, claim, is_leased, record};
+pub use printed::insert_printed;
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = mails)]
