@@ -1,11 +1,13 @@
 //! Builds the service from its settings, starts it, and stops it without losing anything.
 
 use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
+use futures_util::FutureExt;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 
@@ -24,8 +26,10 @@ use crate::worker::Worker;
 
 /// The most connections for each worker thread; more wait in the kernel's queue.
 const CONNECTIONS: usize = 8192;
-/// Descriptors that are neither connections of callers, nor of the database, nor of the mail server.
+/// Descriptors that are neither connections of callers, nor of the database, nor of the mail server, nor a worker thread's own.
 const OWN_DESCRIPTORS: usize = 24;
+/// What a worker thread has open to be woken by, before anybody calls.
+const WORKER_DESCRIPTORS: usize = 4;
 /// How often idle limit buckets are forgotten.
 const FORGET: Duration = Duration::from_secs(60);
 
@@ -44,6 +48,19 @@ pub enum ServerError {
     /// The address.
     #[error("listen: cannot listen on {0}: {1}")]
     Listen(SocketAddr, std::io::Error),
+    /// What the system allows leaves nothing for callers.
+    #[error(
+        "workers: with {workers} of them {needed} descriptors are needed, and the system allows {allowed}: allow more (`ulimit -n`) or \
+         set fewer `workers`"
+    )]
+    Descriptors {
+        /// How many threads are to answer.
+        workers: usize,
+        /// What they need to answer one caller each.
+        needed: usize,
+        /// What there is.
+        allowed: usize,
+    },
     /// The server ended by itself.
     #[error("the server failed: {0}")]
     Io(#[from] std::io::Error),
@@ -104,12 +121,21 @@ pub fn mailer(settings: &Settings) -> Result<Mailer, MailerError> {
 }
 
 /// How many connections each worker thread may have: as many as leave the database and the mail server theirs (bar D14).
-fn connections(settings: &Settings) -> usize {
+fn connections(settings: &Settings) -> Result<usize, ServerError> {
     // SQLite has a file, its log and its index of it open for each.
     let database = 3 * settings.database_parallel as usize;
-    let reserved = OWN_DESCRIPTORS + database + settings.mail.parallel;
-    let free = descriptors::take_all().saturating_sub(reserved);
-    (free / settings.workers.max(1)).clamp(1, CONNECTIONS)
+    let workers = settings.workers.max(1);
+    let own = OWN_DESCRIPTORS + WORKER_DESCRIPTORS * workers;
+    let reserved = own + database + settings.mail.parallel;
+    let allowed = descriptors::take_all();
+    match allowed.saturating_sub(reserved) / workers {
+        0 => Err(ServerError::Descriptors {
+            workers,
+            needed: reserved + workers,
+            allowed,
+        }),
+        each => Ok(each.min(CONNECTIONS)),
+    }
 }
 
 /// A service that runs.
@@ -129,6 +155,7 @@ pub struct Running {
 
 /// Opens the database, listens, and starts the loops.
 pub fn start(settings: &Settings, clock: Clock) -> Result<Running, ServerError> {
+    let most = connections(settings)?;
     let flows = flows(settings, clock)?;
     let mailer = mailer(settings)?;
     let rate = |per_minute, burst| Rate { per_minute, burst };
@@ -156,8 +183,7 @@ pub fn start(settings: &Settings, clock: Clock) -> Result<Running, ServerError> 
     let cannot = |error| ServerError::Listen(settings.listen, error);
     let listener = http::listen(settings.listen).map_err(cannot)?;
     let address = listener.local_addr().map_err(cannot)?;
-    let (workers, most) = (settings.workers, connections(settings));
-    let server = http::serve(listener, app, limits, workers, most).map_err(cannot)?;
+    let server = http::serve(listener, app, limits, settings.workers, most).map_err(cannot)?;
     let handle = server.handle();
     let (buckets, shared, recalled) = (kept.clone(), kept.clone(), kept.clone());
     let (storage, clock) = (flows.storage.clone(), flows.clock.clone());
@@ -177,14 +203,25 @@ pub fn start(settings: &Settings, clock: Clock) -> Result<Running, ServerError> 
         limits: kept,
         drain: settings.drain,
         upkeep: [
-            tokio::spawn(async move { shared.keep_shared(&storage, &clock).await }),
-            tokio::spawn(async move {
+            watched("sharing limits", async move {
+                shared.keep_shared(&storage, &clock).await;
+            }),
+            watched("forgetting idle limits", async move {
                 loop {
                     tokio::time::sleep(FORGET).await;
                     buckets.forget_idle();
                 }
             }),
         ],
+    })
+}
+
+/// Starts what runs beside the server. Nobody waits for it, so a panic that ends it is told here.
+fn watched(task: &'static str, work: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        if AssertUnwindSafe(work).catch_unwind().await.is_err() {
+            tracing::error!(task, "ended by a panic; it runs again after a restart");
+        }
     })
 }
 
@@ -231,5 +268,40 @@ impl Running {
             tracing::debug!("what callers have used up of their limits is not stored");
         }
         self.worker.stop().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::sync::Mutex;
+
+    use super::*;
+
+    /// What was logged.
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Log {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_task_beside_the_server_that_panics_is_told_of() {
+        let log = Log::default();
+        let writer = log.clone();
+        let logs = tracing_subscriber::fmt().with_writer(move || writer.clone());
+        let _guard = tracing::subscriber::set_default(logs.finish());
+        watched("counting", async { panic!("as it should") })
+            .await
+            .unwrap();
+        let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        assert!(log.contains("ERROR") && log.contains("counting"), "{log}");
     }
 }

@@ -26,7 +26,7 @@ impl From<MalformedJwk> for MalformedJwks {
 }
 
 impl JwkSet {
-    /// The most keys in a set. Who states no `kid` beside a signature has them all tried.
+    /// The most keys in a set.
     pub const MOST: usize = 20;
 
     /// Reads a set of public keys. It is refused as a whole when one of them could never be used: whoever registers it is there

@@ -20,8 +20,9 @@ pub struct Ended {
 }
 
 impl Flows {
-    /// Ends every token and link that there is by now. Access tokens are dead from the first step on, whatever comes between; the mails
-    /// go before the links, so that none makes another one. In a damaged database nobody could say what has ended, so nothing is done.
+    /// Ends every token and link that there is by now, and none that is asked for later: this ends however many come. Access tokens are
+    /// dead from the first step on, whatever comes between; the mails go before the links, so that none makes another one. In a
+    /// damaged database nobody could say what has ended, so nothing is done.
     pub async fn end_all_access(&self, by: By) -> Result<Ended, StorageError> {
         self.storage.read(backup::require_whole).await?;
         let now = self.clock.now();
@@ -37,10 +38,10 @@ impl Flows {
                 .in_batches(move |c| mails::cancel_all_resets(c, now, BATCH))
                 .await?,
             reset_links: self
-                .in_batches(move |c| reset_tokens::delete_all_unused(c, BATCH))
+                .in_batches(move |c| reset_tokens::delete_all_unused(c, now, BATCH))
                 .await?,
             access_tokens: self
-                .in_batches(move |c| access_tokens::delete_all(c, BATCH))
+                .in_batches(move |c| access_tokens::delete_all(c, now, BATCH))
                 .await?,
         })
     }

@@ -231,12 +231,17 @@ pub fn delete_of_client(
     )
 }
 
-/// Deletes up to `limit` tokens, whoever has them.
-pub fn delete_all(c: &mut AnyConnection, limit: i64) -> Result<usize> {
-    let tokens: Vec<Vec<u8>> = access_tokens::table
+/// Deletes up to `limit` tokens that were issued until then, whoever has them.
+pub fn delete_all(c: &mut AnyConnection, until: Instant, limit: i64) -> Result<usize> {
+    let tokens = access_tokens::table
+        .filter(access_tokens::created_at.le(At(until)))
         .select(access_tokens::digest)
-        .limit(limit)
-        .load(c)?;
+        .limit(limit);
+    // One that somebody else deletes now is not counted: the rest would be taken for the last.
+    let tokens: Vec<Vec<u8>> = match c {
+        AnyConnection::Postgres(postgres) => tokens.for_update().load(postgres)?,
+        AnyConnection::Sqlite(sqlite) => tokens.load(sqlite)?, // the only writer
+    };
     Ok(
         diesel::delete(access_tokens::table.filter(access_tokens::digest.eq_any(tokens)))
             .execute(c)?,

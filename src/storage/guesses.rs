@@ -75,5 +75,9 @@ pub fn purge(c: &mut AnyConnection, before: Instant, limit: i64) -> Result<usize
         .select(guesses::address_key)
         .limit(limit)
         .load(c)?;
-    Ok(diesel::delete(guesses::table.filter(guesses::address_key.eq_any(old))).execute(c)?)
+    // Somebody may have guessed again meanwhile.
+    let old = guesses::table
+        .filter(guesses::address_key.eq_any(old))
+        .filter(guesses::last_at.lt(At(before)));
+    Ok(diesel::delete(old).execute(c)?)
 }

@@ -33,7 +33,12 @@ pub struct Shared {
     pub bucket: String,
     /// When nothing will be missing any more.
     pub full_at: Instant,
+    /// Where it is in the order of changes.
+    pub mark: Mark,
 }
+
+/// A place in the order of changes: when, and of which bucket.
+pub type Mark = (Instant, [u8; 32]);
 
 /// Adds what one node has let through to what is known already: with one statement on PostgreSQL.
 pub fn add(c: &mut AnyConnection, mut spent: Vec<Spent>, now: Instant) -> Result<()> {
@@ -79,26 +84,38 @@ pub fn add(c: &mut AnyConnection, mut spent: Vec<Spent>, now: Instant) -> Result
     .map_err(StorageError::from)
 }
 
-/// Up to `limit` buckets that are not full and were changed since, the newest first.
+/// Up to `limit` buckets that are not full and come after this place in the order of changes, the oldest change first: whoever goes on
+/// from the last one misses none.
 pub fn changed(
     c: &mut AnyConnection,
-    since: Instant,
+    after: Mark,
     now: Instant,
     limit: i64,
 ) -> Result<Vec<Shared>> {
-    let rows: Vec<(Vec<u8>, String, At)> = limits::table
-        .filter(limits::changed_at.gt(At(since)))
+    let later = limits::changed_at
+        .gt(At(after.0))
+        .or(limits::digest.gt(after.1.as_slice()));
+    let rows: Vec<(Vec<u8>, String, At, At)> = limits::table
+        .filter(limits::changed_at.ge(At(after.0)))
+        .filter(later)
         .filter(limits::full_at.gt(At(now)))
-        .order(limits::changed_at.desc())
+        .order((limits::changed_at, limits::digest))
         .limit(limit)
-        .select((limits::digest, limits::bucket, limits::full_at))
+        .select((
+            limits::digest,
+            limits::bucket,
+            limits::full_at,
+            limits::changed_at,
+        ))
         .load(c)?;
     let odd = |_| StorageError::Internal("limits.digest cannot be read".to_owned());
-    let shared = |(digest, bucket, full_at): (Vec<u8>, String, At)| {
+    let shared = |(digest, bucket, full_at, changed_at): (Vec<u8>, String, At, At)| {
+        let digest = digest.try_into().map_err(odd)?;
         Ok(Shared {
-            digest: digest.try_into().map_err(odd)?,
+            digest,
             bucket,
             full_at: full_at.0,
+            mark: (changed_at.0, digest),
         })
     };
     rows.into_iter().map(shared).collect()

@@ -144,13 +144,18 @@ pub fn delete_unused(c: &mut AnyConnection, user: Uuid) -> Result<()> {
     Ok(())
 }
 
-/// Ends up to `limit` links, whoever they belong to.
-pub fn delete_all_unused(c: &mut AnyConnection, limit: i64) -> Result<usize> {
-    let unused: Vec<Vec<u8>> = reset_tokens::table
+/// Ends up to `limit` links that were asked for until then, whoever they belong to.
+pub fn delete_all_unused(c: &mut AnyConnection, until: Instant, limit: i64) -> Result<usize> {
+    let unused = reset_tokens::table
         .filter(reset_tokens::used_at.is_null())
+        .filter(reset_tokens::requested_at.le(At(until)))
         .select(reset_tokens::digest)
-        .limit(limit)
-        .load(c)?;
+        .limit(limit);
+    // One that is being used now is waited for, and stays as a record then.
+    let unused: Vec<Vec<u8>> = match c {
+        AnyConnection::Postgres(postgres) => unused.for_update().load(postgres)?,
+        AnyConnection::Sqlite(sqlite) => unused.load(sqlite)?, // the only writer
+    };
     Ok(
         diesel::delete(reset_tokens::table.filter(reset_tokens::digest.eq_any(unused)))
             .execute(c)?,

@@ -13,7 +13,7 @@ use crate::helpers::{Backend, PATIENCE, Reply, TestApp, settings};
 use crate::postgres::{PrivateServer, TestDatabase};
 
 /// What a caller may do at once; it gets a call back each minute, so that none does during a test.
-const BURST: u32 = 120;
+pub(crate) const BURST: u32 = 120;
 
 fn limits() -> Option<LimitSettings> {
     Some(LimitSettings {
@@ -26,20 +26,20 @@ fn limits() -> Option<LimitSettings> {
     })
 }
 
-async fn start(backend: Backend) -> TestApp {
+pub(crate) async fn start(backend: Backend) -> TestApp {
     TestApp::start_with(backend, |settings| settings.limits = limits()).await
 }
 
 /// Somebody who calls without a token, and so is counted by the address.
-struct Caller(reqwest::Client);
+pub(crate) struct Caller(reqwest::Client);
 
 impl Caller {
-    fn at(address: &str) -> Self {
+    pub(crate) fn at(address: &str) -> Self {
         let http = reqwest::Client::builder().local_address(address.parse::<IpAddr>().unwrap());
         Self(http.build().unwrap())
     }
 
-    async fn call(&self, base: &str) -> Reply {
+    pub(crate) async fn call(&self, base: &str) -> Reply {
         let request = self.0.post(format!("{base}/v1/password/check"));
         let reply = Reply::of(request.send().await.unwrap()).await;
         assert!([401, 429].contains(&reply.status), "{reply:?}");
@@ -47,7 +47,7 @@ impl Caller {
     }
 
     /// Calls until it is refused, and says how often it was not.
-    async fn use_up(&self, base: &str, pause: Duration) -> u32 {
+    pub(crate) async fn use_up(&self, base: &str, pause: Duration) -> u32 {
         let mut through = 0;
         while self.call(base).await.status == 401 {
             through += 1;

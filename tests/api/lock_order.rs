@@ -6,7 +6,7 @@ use diesel::{Connection, PgConnection, QueryableByName, RunQueryDsl};
 use serde_json::json;
 
 use crate::accounts::{ADMIN, ANN, BOB, FULL_APP, NEW, path_of};
-use crate::helpers::{Backend, OLD_PASSWORD, Reply, TestApp};
+use crate::helpers::{Backend, OLD_PASSWORD, TestApp};
 use crate::recovery::eventually;
 use crate::smtp::Behaviour;
 
@@ -25,12 +25,12 @@ fn waiting(c: &mut PgConnection) -> i64 {
 }
 
 /// Begins a transaction with `first`, lets `call` run into it, then goes on with `then`. The call must have waited.
-pub(crate) async fn meet(
+pub(crate) async fn meet<T: std::fmt::Debug>(
     app: &TestApp,
     first: &str,
-    call: impl Future<Output = Reply>,
+    call: impl Future<Output = T>,
     then: &str,
-) -> Reply {
+) -> T {
     let mut other = PgConnection::establish(&app.database.url()).unwrap();
     other.batch_execute(&format!("BEGIN; {first}")).unwrap();
     let mut call = std::pin::pin!(call);

@@ -34,6 +34,9 @@ pub(super) struct Untold {
     pub(super) key: Key,
     pub(super) since: Instant,
     pub(super) cost: Duration,
+    calls: u32,
+    /// When the shared bucket would have been full without them.
+    before: Instant,
 }
 
 impl Ledger {
@@ -89,6 +92,8 @@ impl Ledger {
                     key: *key,
                     since: row.since,
                     cost: self.refill * row.untold.min(self.burst),
+                    calls: row.untold,
+                    before: row.everywhere,
                 });
                 row.everywhere = self.owed(row);
                 row.untold = 0;
@@ -97,6 +102,20 @@ impl Ledger {
             !(is_old && row.here <= now && row.everywhere <= now)
         });
         told
+    }
+
+    /// Takes back what could not be told, so that it is told another time.
+    pub(super) fn untell(&self, told: &Untold) {
+        let mut rows = self.rows();
+        let row = rows.entry(told.key).or_insert(Row {
+            here: told.since,
+            everywhere: told.before,
+            untold: 0,
+            since: told.since,
+        });
+        row.everywhere = told.before;
+        row.untold = row.untold.saturating_add(told.calls);
+        row.since = row.since.min(told.since);
     }
 
     /// Notes when the bucket that all nodes share will be full.
@@ -210,6 +229,28 @@ mod tests {
             assert_eq!(ledger.debts(later), []);
             now += SECOND;
         }
+    }
+
+    #[test]
+    fn what_could_not_be_told_is_told_later_and_counts_once() {
+        let (ledger, now) = (Ledger::new(SECOND, 8), clock::monotonic());
+        let spend = |times| (0..times).for_each(|_| assert_eq!(ledger.spend(ANN, now), Ok(())));
+        spend(3);
+        for told in ledger.tell(now, 10) {
+            spend(2);
+            ledger.untell(&told);
+        }
+        let told = ledger.tell(now, 10);
+        assert_eq!((told[0].calls, told[0].cost), (5, 5 * SECOND));
+        ledger.untell(&told[0]);
+        spend(3);
+        assert_eq!(ledger.spend(ANN, now), Err(SECOND));
+        // Also when the row was forgotten meanwhile.
+        let later = now + 8 * SECOND;
+        let told = ledger.tell(later, 10);
+        assert_eq!(ledger.rows().len(), 0);
+        ledger.untell(&told[0]);
+        assert_eq!(ledger.tell(later, 10), told);
     }
 
     #[test]

@@ -6,18 +6,23 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 
+use super::ledger::Untold;
 use super::{Bucket, Limits};
 use crate::clock::{self, Clock};
 use crate::domain::Instant;
-use crate::storage::limits::{self, Spent};
+use crate::storage::limits::{self, Mark, Shared, Spent};
 use crate::storage::{Storage, StorageError};
 
 /// How often.
 const PAUSE: Duration = Duration::from_millis(500);
-/// The most callers that are told or asked of at a time; the rest waits for the next.
+/// The most callers of a bucket that are told of at a time, and the most that one question asks for; the rest waits for the next.
 const MOST: usize = 1000;
+/// The most questions at a time: a flood of callers must not keep the database busy.
+const PAGES: usize = 5;
 /// Changes are asked for again for this long: clocks of nodes differ, and a transaction may end after a later one.
 const OVERLAP: TimeDelta = TimeDelta::seconds(10);
+/// Before every change.
+const BEGINNING: Mark = (Instant::UNIX_EPOCH, [0; 32]);
 /// How long the start waits for what was counted before.
 const PATIENCE: Duration = Duration::from_secs(3);
 
@@ -27,7 +32,11 @@ impl Limits {
         if !self.enabled {
             return;
         }
-        let recalled = self.take(storage, clock, Instant::UNIX_EPOCH);
+        let recalled = async {
+            let mut place = BEGINNING;
+            while !self.take(storage, clock, &mut place).await? {}
+            Ok::<_, StorageError>(())
+        };
         let recalled = tokio::time::timeout(PATIENCE, recalled).await;
         if !matches!(recalled, Ok(Ok(()))) {
             tracing::warn!("what callers have used up of their limits is not known yet");
@@ -40,43 +49,84 @@ impl Limits {
             return;
         }
         // At first for everything: at the start the database may have been away.
-        let mut asked = Instant::UNIX_EPOCH + OVERLAP;
+        let mut place = BEGINNING;
+        let (mut begun, mut failing) = (None, false);
         loop {
             tokio::time::sleep(PAUSE).await;
-            let now = clock.now();
+            let began = *begun.get_or_insert(clock.now());
             let exchange = async {
                 self.tell(storage, clock).await?;
-                self.take(storage, clock, asked - OVERLAP).await
+                self.take(storage, clock, &mut place).await
             };
             match exchange.await {
-                Ok(()) => asked = now,
+                Ok(all) => {
+                    if all {
+                        (place, begun) = ((began - OVERLAP, [0; 32]), None);
+                    }
+                    if std::mem::take(&mut failing) {
+                        tracing::info!("limits are shared again");
+                    }
+                }
+                // Once, and not twice a second.
+                Err(error) if !failing => {
+                    failing = true;
+                    tracing::warn!(%error, "limits are not shared: each node counts for itself");
+                }
                 Err(error) => tracing::debug!(%error, "limits are not shared"),
             }
         }
     }
 
-    /// Tells what was counted here.
+    /// Tells what was counted here. What could not be told is told the next time; if the database has taken it although it did not
+    /// answer, these calls count twice.
     pub async fn tell(&self, storage: &Storage, clock: &Clock) -> Result<(), StorageError> {
         let (tick, now) = (clock::monotonic(), clock.now());
-        let buckets = self.buckets().into_iter();
-        let told: Vec<_> = buckets.flat_map(|bucket| bucket.told(tick, now)).collect();
-        if told.is_empty() {
+        let told = self.buckets().map(|bucket| bucket.ledger.tell(tick, MOST));
+        let each = self.buckets().into_iter().zip(&told);
+        let spent: Vec<_> = each
+            .clone()
+            .flat_map(|(bucket, told)| told.iter().map(|told| bucket.spent(told, tick, now)))
+            .collect();
+        if spent.is_empty() {
             return Ok(());
         }
-        storage.write(move |c| limits::add(c, told, now)).await
+        let stored = storage.write(move |c| limits::add(c, spent, now)).await;
+        if stored.is_err() {
+            each.for_each(|(bucket, told)| told.iter().for_each(|told| bucket.ledger.untell(told)));
+        }
+        stored
     }
 
-    /// Takes what was changed since, anywhere.
+    /// Takes what was changed anywhere, after this place in the order of changes, and moves it on. Says whether that was all.
     async fn take(
         &self,
         storage: &Storage,
         clock: &Clock,
-        since: Instant,
-    ) -> Result<(), StorageError> {
-        let (tick, now) = (clock::monotonic(), clock.now());
-        let changed = storage
-            .read(move |c| limits::changed(c, since, now, MOST as i64))
-            .await?;
+        place: &mut Mark,
+    ) -> Result<bool, StorageError> {
+        let mut all = false;
+        for _ in 0..PAGES {
+            let (after, now) = (*place, clock.now());
+            let changed = storage
+                .read(move |c| limits::changed(c, after, now, MOST as i64))
+                .await?;
+            all = changed.len() < MOST;
+            if let Some(last) = changed.last() {
+                *place = last.mark;
+            }
+            self.learn(changed, now);
+            if all {
+                break;
+            }
+        }
+        for bucket in self.buckets() {
+            bucket.settle();
+        }
+        Ok(all)
+    }
+
+    fn learn(&self, changed: Vec<Shared>, now: Instant) {
+        let tick = clock::monotonic();
         for shared in changed {
             let missing = (shared.full_at - now).to_std().unwrap_or_default();
             for bucket in self.buckets() {
@@ -87,10 +137,6 @@ impl Limits {
                 }
             }
         }
-        for bucket in self.buckets() {
-            bucket.settle();
-        }
-        Ok(())
     }
 
     fn buckets(&self) -> [&Bucket; 3] {
@@ -103,15 +149,13 @@ impl Bucket {
         self.refill * self.burst
     }
 
-    fn told(&self, tick: std::time::Instant, now: Instant) -> Vec<Spent> {
-        let told = self.ledger.tell(tick, MOST).into_iter();
-        told.map(|untold| Spent {
-            digest: untold.key,
+    fn spent(&self, told: &Untold, tick: std::time::Instant, now: Instant) -> Spent {
+        Spent {
+            digest: told.key,
             bucket: self.name,
-            since: now - TimeDelta::from_std(tick - untold.since).unwrap_or_default(),
-            cost: TimeDelta::from_std(untold.cost).unwrap_or_default(),
-        })
-        .collect()
+            since: now - TimeDelta::from_std(tick - told.since).unwrap_or_default(),
+            cost: TimeDelta::from_std(told.cost).unwrap_or_default(),
+        }
     }
 
     /// Takes from the buckets here what was used up elsewhere, as far as there is any.

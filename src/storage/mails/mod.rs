@@ -184,14 +184,19 @@ pub fn cancel_resets(c: &mut AnyConnection, address_key: &str, now: Instant) -> 
     Ok(())
 }
 
-/// Gives up to `limit` of the reset mails up that wait, whoever they are for.
+/// Gives up to `limit` of the reset mails up that were asked for until now and wait, whoever they are for.
 pub fn cancel_all_resets(c: &mut AnyConnection, now: Instant, limit: i64) -> Result<usize> {
-    let waiting: Vec<Id> = mails::table
+    let waiting = mails::table
         .filter(mails::address_key.is_not_null())
+        .filter(mails::created_at.le(At(now)))
         .filter(mails::due_at.is_not_null())
         .select(mails::id)
-        .limit(limit)
-        .load(c)?;
+        .limit(limit);
+    // One that is being sent now is waited for, and is no longer among them then.
+    let waiting: Vec<Id> = match c {
+        AnyConnection::Postgres(postgres) => waiting.for_update().load(postgres)?,
+        AnyConnection::Sqlite(sqlite) => waiting.load(sqlite)?, // the only writer
+    };
     Ok(
         diesel::update(mails::table.filter(mails::id.eq_any(waiting)))
             .set(Ending::skipped(now))
@@ -296,7 +301,11 @@ pub fn pull_back(
         .select(mails::id)
         .limit(limit)
         .load(c)?;
-    Ok(diesel::update(mails::table.filter(mails::id.eq_any(far)))
+    // One of them may have been sent meanwhile.
+    let far = mails::table
+        .filter(mails::id.eq_any(far))
+        .filter(mails::due_at.gt(At(latest)));
+    Ok(diesel::update(far)
         .set(mails::due_at.eq(At(now)))
         .execute(c)?)
 }
@@ -319,5 +328,9 @@ pub fn purge(
         .select(mails::id)
         .limit(limit)
         .load(c)?;
-    Ok(diesel::delete(mails::table.filter(mails::id.eq_any(old))).execute(c)?)
+    // An operator may have had one tried again meanwhile.
+    let old = mails::table
+        .filter(mails::id.eq_any(old))
+        .filter(mails::finished_at.is_not_null());
+    Ok(diesel::delete(old).execute(c)?)
 }
