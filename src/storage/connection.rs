@@ -263,15 +263,19 @@ type Manager = <AnyConnection as Connection>::TransactionManager;
 fn choose_wal(connection: &mut AnyConnection) -> Result<()> {
     const PAUSE_MS: u32 = 10;
     let mut tries = STATEMENT_LIMIT_MS / PAUSE_MS;
-    loop {
+    // Each try is one look, so that all of them take as long as any statement may.
+    connection.batch_execute("PRAGMA busy_timeout = 0")?;
+    let chosen = loop {
         match try_wal(connection) {
             Err(StorageError::Busy(_)) if tries > 0 => {
                 tries -= 1;
                 std::thread::sleep(Duration::from_millis(PAUSE_MS.into()));
             }
-            other => return other,
+            other => break other,
         }
-    }
+    };
+    connection.wait_as_usual()?;
+    chosen
 }
 
 fn try_wal(connection: &mut AnyConnection) -> Result<()> {

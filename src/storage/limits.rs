@@ -37,10 +37,14 @@ pub struct Shared {
     pub mark: Mark,
 }
 
+/// How far the clocks of nodes may be apart.
+pub const CLOCKS_DIFFER: TimeDelta = TimeDelta::seconds(10);
+
 /// A place in the order of changes: when, and of which bucket.
 pub type Mark = (Instant, [u8; 32]);
 
-/// Adds what one node has let through to what is known already: with one statement on PostgreSQL.
+/// Adds what one node has let through to what is known already: with one statement on PostgreSQL. What was written by a clock that is
+/// ahead by more than clocks may differ is not known, but wrong.
 pub fn add(c: &mut AnyConnection, mut spent: Vec<Spent>, now: Instant) -> Result<()> {
     // In one order, so that nodes that write the same rows wait for each other and never in a circle.
     spent.sort_by_key(|spent| spent.digest);
@@ -53,15 +57,19 @@ pub fn add(c: &mut AnyConnection, mut spent: Vec<Spent>, now: Instant) -> Result
             limits::changed_at.eq(At(now)),
         )
     });
+    let latest = now + CLOCKS_DIFFER;
     match c {
         AnyConnection::Postgres(c) => diesel::insert_into(limits::table)
             .values(rows.collect::<Vec<_>>())
             .on_conflict(limits::digest)
             .do_update()
             .set((
-                limits::full_at.eq(sql::<InstantSql>(
-                    "GREATEST(limits.full_at + excluded.spent * INTERVAL '1 microsecond', excluded.full_at)",
-                )),
+                limits::full_at.eq(sql::<InstantSql>("CASE WHEN limits.changed_at > ")
+                    .bind::<InstantSql, _>(At(latest))
+                    .sql(
+                        " THEN excluded.full_at \
+                         ELSE GREATEST(limits.full_at + excluded.spent * INTERVAL '1 microsecond', excluded.full_at) END",
+                    )),
                 limits::changed_at.eq(At(now)),
             ))
             .execute(c)
@@ -72,9 +80,12 @@ pub fn add(c: &mut AnyConnection, mut spent: Vec<Spent>, now: Instant) -> Result
                 .on_conflict(limits::digest)
                 .do_update()
                 .set((
-                    limits::full_at.eq(sql::<InstantSql>(
-                        "MAX(limits.full_at + excluded.spent, excluded.full_at)",
-                    )),
+                    limits::full_at.eq(sql::<InstantSql>("CASE WHEN limits.changed_at > ")
+                        .bind::<InstantSql, _>(At(latest))
+                        .sql(
+                            " THEN excluded.full_at \
+                             ELSE MAX(limits.full_at + excluded.spent, excluded.full_at) END",
+                        )),
                     limits::changed_at.eq(At(now)),
                 ))
                 .execute(c)

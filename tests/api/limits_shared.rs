@@ -3,10 +3,13 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use futures_util::future::join_all;
 use unforget::clock::Clock;
 use unforget::config::LimitSettings;
+use unforget::domain::Instant;
 use unforget::server;
+use unforget::storage::limits::{self, Spent};
 
 use crate::both;
 use crate::helpers::{Backend, PATIENCE, Reply, TestApp, settings};
@@ -96,6 +99,45 @@ both! {
                 assert!(tokio::time::Instant::now() < deadline, "{wait} s for {spent:?}");
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
+        }
+        second.stop().await;
+    }
+
+    async fn h12_a_clock_that_is_ahead_locks_nobody_out_elsewhere(backend: Backend) {
+        let app = start(backend).await;
+        let (second, base) = app.second();
+        let caller = Caller::at("127.0.0.1");
+        // Enough to be told of.
+        for _ in 0..BURST / 2 {
+            assert_eq!(caller.call(&app.base).await.status, 401);
+        }
+        let all = || app.flows.storage.read({
+            let now = app.clock.now();
+            move |c| limits::changed(c, (Instant::UNIX_EPOCH, [0; 32]), now, 10)
+        });
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        let row = loop {
+            if let Some(row) = all().await.unwrap().pop() {
+                break row;
+            }
+            assert!(tokio::time::Instant::now() < deadline, "nothing is told");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        };
+        // What a third node would tell whose clock is an hour ahead.
+        let ahead = app.clock.now() + TimeDelta::hours(1);
+        let spent = Spent { digest: row.digest, bucket: "api", since: ahead, cost: TimeDelta::hours(1) };
+        assert_eq!(row.bucket, spent.bucket);
+        app.flows.storage.write(move |c| limits::add(c, vec![spent], ahead)).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(1500)).await;
+        for base in [&app.base, &base] {
+            assert_eq!(caller.call(base).await.status, 401);
+        }
+        // The next node with a good clock puts the row right.
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        while all().await.unwrap()[0].full_at > app.clock.now() + TimeDelta::minutes(2 * i64::from(BURST)) {
+            assert!(tokio::time::Instant::now() < deadline, "it stays wrong");
+            caller.call(&app.base).await;
+            tokio::time::sleep(Duration::from_millis(100)).await;
         }
         second.stop().await;
     }

@@ -1,6 +1,8 @@
 //! What an operator sees of the queue of mails, and what can be done about it (E09): `mail list` and `mail retry`.
 
 use serde_json::{Value, json};
+use unforget::domain::mail::MailState;
+use unforget::flows::By;
 use unforget::flows::mails::Retry;
 
 use crate::both;
@@ -36,6 +38,19 @@ fn refusal(program: &Program, id: &str) -> String {
 }
 
 both! {
+    async fn d12_what_revoke_all_has_ended_cannot_be_tried_again(app: TestApp) {
+        app.user(ANN).await;
+        let token = app.token(APP).await;
+        app.sink.behave(Behaviour::no_such_user());
+        app.remind(&token, ANN).await;
+        app.quiet().await;
+        let mail = app.flows.list_mails(None, 1).await.unwrap().remove(0);
+        assert_eq!(mail.state, MailState::Failed);
+        app.flows.end_all_access(By::Operator).await.unwrap();
+        let retried = app.flows.retry_mail(mail.mail.id).await.unwrap();
+        assert!(matches!(retried, Retry::Skipped), "{retried:?}");
+    }
+
     async fn e09_an_operator_sees_what_waits_and_what_failed_and_why_and_tries_again(backend: Backend) {
         let (database, sink) = (Database::create(backend), SmtpSink::start().await);
         let program = Program::new(&[("DATABASE_URL", &database.url()), ("UNFORGET_MAIL__URL", &sink.url())]);

@@ -20,7 +20,7 @@ const MOST: usize = 1000;
 /// The most questions at a time: a flood of callers must not keep the database busy.
 const PAGES: usize = 5;
 /// Changes are asked for again for this long: clocks of nodes differ, and a transaction may end after a later one.
-const OVERLAP: TimeDelta = TimeDelta::seconds(10);
+const OVERLAP: TimeDelta = limits::CLOCKS_DIFFER;
 /// Before every change.
 const BEGINNING: Mark = (Instant::UNIX_EPOCH, [0; 32]);
 /// How long the start waits for what was counted before.
@@ -127,11 +127,13 @@ impl Limits {
 
     fn learn(&self, changed: Vec<Shared>, now: Instant) {
         let tick = clock::monotonic();
-        for shared in changed {
+        let possible = |shared: &Shared| shared.mark.0 <= now + limits::CLOCKS_DIFFER;
+        // What is written by a clock that is far ahead tells nothing, and must lock nobody out.
+        for shared in changed.into_iter().filter(possible) {
             let missing = (shared.full_at - now).to_std().unwrap_or_default();
             for bucket in self.buckets() {
                 if bucket.name == shared.bucket {
-                    // A clock that is far ahead locks nobody out for long.
+                    // However many nodes there are.
                     let missing = missing.min(bucket.whole() * 4);
                     bucket.ledger.learn(shared.digest, tick + missing, tick);
                 }

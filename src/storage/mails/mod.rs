@@ -186,10 +186,13 @@ pub fn cancel_resets(c: &mut AnyConnection, address_key: &str, now: Instant) -> 
 
 /// Gives up to `limit` of the reset mails up that were asked for until now and wait, whoever they are for.
 pub fn cancel_all_resets(c: &mut AnyConnection, now: Instant, limit: i64) -> Result<usize> {
+    // An operator may try again what failed, as long as its link would live.
+    let failed = mails::state.eq(MailState::Failed.name());
+    let could_be_retried = failed.and(mails::expires_at.gt(At(now)));
     let waiting = mails::table
         .filter(mails::address_key.is_not_null())
         .filter(mails::created_at.le(At(now)))
-        .filter(mails::due_at.is_not_null())
+        .filter(mails::due_at.is_not_null().or(could_be_retried))
         .select(mails::id)
         .limit(limit);
     // One that is being sent now is waited for, and is no longer among them then.
