@@ -40,7 +40,8 @@ fn connect(service: &Service, count: usize) -> Vec<TcpStream> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn d14_with_64_descriptors_it_serves_few_at_a_time_and_has_enough_for_itself() {
-    let program = program();
+    let mut program = program();
+    program.set("UNFORGET_WORKERS", "2"); // whatever this machine has
     let client = program.json(&["client", "add", "Quotes", "--scope", "password:remind"]);
     program.json(&["user", "add", "ann@example.com"]);
     let mut service = program.serve_by(program.serve_after("ulimit -n 64")).await;
