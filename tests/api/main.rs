@@ -40,6 +40,7 @@ mod contracts;
 mod cors;
 mod crash;
 mod database_trouble;
+mod database_url;
 mod delivery;
 mod delivery_crash;
 mod delivery_matrix;
