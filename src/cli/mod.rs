@@ -5,6 +5,7 @@ mod backup;
 mod client;
 mod config;
 mod database;
+mod database_files;
 mod doctor;
 mod export_file;
 mod mail;
@@ -164,7 +165,7 @@ async fn execute(arguments: Arguments) -> Result<(), CliError> {
             audit::execute(arguments, &flows(&settings()?)?, &output).await
         }
         Command::Client(command) => client::execute(command, &flows(&settings()?)?, &output).await,
-        Command::User(command) => user::execute(command, &flows(&settings()?)?, &output).await,
+        Command::User(command) => user::execute(command, &settings()?, &output).await,
         Command::Mail(command) => mail::execute(command, &settings()?, &output).await,
         Command::Completions { shell } => manual::completions(shell, Arguments::command(), &output),
         Command::Man { folder } => manual::man(folder.as_deref(), Arguments::command(), &output),

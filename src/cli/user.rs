@@ -11,6 +11,7 @@ use super::client::time;
 use super::output::{Output, table};
 use super::user_export::{self, ExportArguments};
 use super::user_import::{self, ImportArguments};
+use crate::config::Settings;
 use crate::domain::json::Strict;
 use crate::domain::profile::holds_secret;
 use crate::domain::{EmailAddress, Locale, Password, User};
@@ -67,9 +68,10 @@ pub(super) enum UserCommand {
 
 pub(super) async fn execute(
     command: UserCommand,
-    flows: &Flows,
+    settings: &Settings,
     output: &Output,
 ) -> Result<(), CliError> {
+    let flows = &super::flows(settings)?;
     match command {
         UserCommand::Add {
             email,
@@ -108,7 +110,9 @@ pub(super) async fn execute(
         }
         UserCommand::List => list(flows, output).await,
         UserCommand::Import(arguments) => user_import::execute(&arguments, flows, output).await,
-        UserCommand::Export(arguments) => user_export::execute(&arguments, flows, output).await,
+        UserCommand::Export(arguments) => {
+            user_export::execute(&arguments, flows, &settings.database_url, output).await
+        }
         UserCommand::Disable { user } => report(
             flows
                 .disable_user(By::Operator, point(&user)?, true)
