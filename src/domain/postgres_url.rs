@@ -123,7 +123,7 @@ fn plain((key, value): &(&str, &str)) -> bool {
 /// Whether this is a host, if any, with a port, if any: an address of IPv6 stands in brackets.
 fn is_host(text: &str) -> bool {
     let port = match text.strip_prefix('[').map(|text| text.split_once(']')) {
-        Some(Some((_, rest))) if rest.is_empty() => "",
+        Some(Some((_, ""))) => "",
         Some(Some((_, rest))) => match rest.strip_prefix(':') {
             Some(port) => port,
             None => return false,
