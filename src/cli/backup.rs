@@ -28,19 +28,21 @@ pub(super) fn backup(
             settings.database_url.without_password()
         )));
     };
+    let no_file = || CliError::refused(format!("{shown} is no file"));
+    // Opening a pipe waits for somebody who reads it.
+    if file.exists() && !file.is_file() {
+        return Err(no_file());
+    }
     if file.exists() && !force {
         return Err(CliError::refused(format!(
             "{shown} is there already; --force replaces it"
         )));
     }
     let cannot = |error| CliError::refused(format!("cannot write {shown}: {error}"));
-    let copy = ExportFile::open(file).map_err(cannot)?;
+    let copy = ExportFile::open(file, &settings.database_url).map_err(cannot)?;
     let Some(partial) = copy.partial() else {
-        return Err(CliError::refused(format!("{shown} is no file")));
+        return Err(no_file());
     };
-    if database.canonicalize().ok() == file.canonicalize().ok() && file.exists() {
-        return Err(CliError::refused(format!("{shown} is the database itself")));
-    }
     Storage::back_up(database, partial).map_err(|error| match error {
         BackUpError::Database(error) => CliError::from(ServerError::from(error)),
         BackUpError::Copy(why) => CliError::refused(format!("cannot write {shown}: {why}")),

@@ -7,6 +7,8 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
+use super::database_files::why_not;
+use crate::domain::DatabaseUrl;
 use crate::entropy;
 
 /// A place for an export. What is not finished leaves nothing behind.
@@ -23,7 +25,11 @@ struct Whole {
 
 impl ExportFile {
     /// Opens what is at the path: a pipe, a terminal or a device as it is. A file is replaced at the end.
-    pub(super) fn open(path: &Path) -> io::Result<Self> {
+    /// What belongs to a database is not.
+    pub(super) fn open(path: &Path, database: &DatabaseUrl) -> io::Result<Self> {
+        if let Some(reason) = why_not(path, database) {
+            return Err(io::Error::other(reason));
+        }
         let target = match fs::metadata(path) {
             Ok(there) if !there.is_file() => {
                 let file = File::options().write(true).open(path)?;

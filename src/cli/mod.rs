@@ -5,6 +5,7 @@ mod backup;
 mod client;
 mod config;
 mod database;
+mod database_files;
 mod doctor;
 mod export_file;
 mod mail;
@@ -180,7 +181,7 @@ async fn execute(arguments: Arguments) -> Result<(), CliError> {
                 true => flows_on(&settings, Schema::Create, server::breaches(&settings)?),
                 false => flows(&settings),
             };
-            user::execute(command, &flows?, &output).await
+            user::execute(command, &flows?, &settings.database_url, &output).await
         }
         Command::Remind(arguments) => {
             remind::execute(arguments, &flows(&settings()?)?, &output).await

@@ -13,7 +13,7 @@ use super::user_export::{self, ExportArguments};
 use super::user_import::{self, ImportArguments};
 use crate::domain::json::Strict;
 use crate::domain::profile::holds_secret;
-use crate::domain::{EmailAddress, Locale, Password, User};
+use crate::domain::{DatabaseUrl, EmailAddress, Locale, Password, User};
 use crate::flows::users::{NewUser, UserRef};
 use crate::flows::{By, Flows};
 
@@ -75,6 +75,7 @@ impl UserCommand {
 pub(super) async fn execute(
     command: UserCommand,
     flows: &Flows,
+    database: &DatabaseUrl,
     output: &Output,
 ) -> Result<(), CliError> {
     match command {
@@ -115,7 +116,9 @@ pub(super) async fn execute(
         }
         UserCommand::List => list(flows, output).await,
         UserCommand::Import(arguments) => user_import::execute(&arguments, flows, output).await,
-        UserCommand::Export(arguments) => user_export::execute(&arguments, flows, output).await,
+        UserCommand::Export(arguments) => {
+            user_export::execute(&arguments, flows, database, output).await
+        }
         UserCommand::Disable { user } => report(
             flows
                 .disable_user(By::Operator, point(&user)?, true)

@@ -11,7 +11,7 @@ use super::CliError;
 use super::export_file::{ExportFile, is_standard_output};
 use super::output::Output;
 use super::user_import::format;
-use crate::domain::{Instant, Locale, PasswordHash, User};
+use crate::domain::{DatabaseUrl, Instant, Locale, PasswordHash, User};
 use crate::flows::import::Format;
 use crate::flows::{By, Flows};
 
@@ -42,6 +42,7 @@ pub(super) struct ExportArguments {
 pub(super) async fn execute(
     arguments: &ExportArguments,
     flows: &Flows,
+    database: &DatabaseUrl,
     output: &Output,
 ) -> Result<(), CliError> {
     let Some(path) = arguments
@@ -55,7 +56,7 @@ pub(super) async fn execute(
     };
     let format = format(path, arguments.format)?;
     let cannot = |error| CliError::refused(format!("cannot write {}: {error}", path.display()));
-    let count = export(flows, format, path)
+    let count = export(flows, format, path, database)
         .await
         .map_err(|error| match error {
             CliError::Output(error) => cannot(error),
@@ -70,8 +71,13 @@ pub(super) async fn execute(
     })?)
 }
 
-async fn export(flows: &Flows, format: Format, path: &Path) -> Result<u64, CliError> {
-    let out = ExportFile::open(path)?;
+async fn export(
+    flows: &Flows,
+    format: Format,
+    path: &Path,
+    database: &DatabaseUrl,
+) -> Result<u64, CliError> {
+    let out = ExportFile::open(path, database)?;
     let count = write_all(flows, format, BufWriter::new(out.file())).await?;
     out.finish()?;
     Ok(count)

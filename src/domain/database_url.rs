@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use super::postgres_url::PostgresUrl;
+
 /// Which database, as the URL's scheme says.
 #[derive(Clone, PartialEq, Eq)]
 pub enum DatabaseUrl {
@@ -12,21 +14,31 @@ pub enum DatabaseUrl {
     Postgres(String),
 }
 
-/// Not a database URL.
+/// Why a database URL is not usable. Nothing of the URL is said: there may be a password in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must begin with sqlite:// (then a path) or postgres://")]
-pub struct UnknownScheme;
+pub enum MalformedDatabaseUrl {
+    /// Neither database.
+    #[error("must begin with sqlite:// (then a path) or postgres://")]
+    Scheme,
+    /// A part of it may be a piece of the password.
+    #[error(
+        "must be postgres://user:password@host:port/database, its port a number, and within a part @ : / ? are written %40 %3A %2F %3F"
+    )]
+    Parts,
+}
 
 impl FromStr for DatabaseUrl {
-    type Err = UnknownScheme;
+    type Err = MalformedDatabaseUrl;
 
-    fn from_str(text: &str) -> Result<Self, UnknownScheme> {
+    fn from_str(text: &str) -> Result<Self, MalformedDatabaseUrl> {
         match text.split_once("://") {
             Some(("sqlite", path)) if !path.is_empty() && !path.contains('?') => {
                 Ok(Self::Sqlite(path.into()))
             }
-            Some(("postgres" | "postgresql", _)) => Ok(Self::Postgres(text.to_owned())),
-            _ => Err(UnknownScheme),
+            Some(("postgres" | "postgresql", _)) => PostgresUrl::read(text)
+                .map(|_| Self::Postgres(text.to_owned()))
+                .ok_or(MalformedDatabaseUrl::Parts),
+            _ => Err(MalformedDatabaseUrl::Scheme),
         }
     }
 }
@@ -34,50 +46,20 @@ impl FromStr for DatabaseUrl {
 impl DatabaseUrl {
     /// The URL without its password.
     pub fn masked(&self) -> String {
-        match self {
-            Self::Sqlite(path) => format!("sqlite://{}", path.display()),
-            Self::Postgres(text) => match url::Url::parse(text) {
-                Ok(mut url) => {
-                    if url.password().is_some() && url.set_password(Some("***")).is_err() {
-                        return "postgres://***".to_owned();
-                    }
-                    let hide = |(key, value): (_, _)| {
-                        if key == "password" || key == "sslpassword" {
-                            (key, "***".into())
-                        } else {
-                            (key, value)
-                        }
-                    };
-                    if url.query().is_some() {
-                        let pairs: Vec<(String, String)> =
-                            url.query_pairs().into_owned().map(hide).collect();
-                        url.query_pairs_mut().clear().extend_pairs(pairs);
-                    }
-                    url.into()
-                }
-                Err(_) => "postgres://***".to_owned(),
-            },
-        }
+        self.shown(|url| url.masked())
     }
 
     /// The URL without its password, for tools that take that from elsewhere.
     pub fn without_password(&self) -> String {
-        let masked = self.masked();
-        match url::Url::parse(&masked) {
-            Ok(mut url) if matches!(self, Self::Postgres(_)) => {
-                let _none = url.set_password(None);
-                let kept: Vec<(String, String)> = url
-                    .query_pairs()
-                    .into_owned()
-                    .filter(|(key, _)| key != "password" && key != "sslpassword")
-                    .collect();
-                url.set_query(None);
-                if !kept.is_empty() {
-                    url.query_pairs_mut().extend_pairs(kept);
-                }
-                url.into()
-            }
-            _ => masked,
+        self.shown(|url| url.without_password())
+    }
+
+    fn shown(&self, show: impl Fn(&PostgresUrl<'_>) -> String) -> String {
+        match self {
+            Self::Sqlite(path) => format!("sqlite://{}", path.display()),
+            Self::Postgres(text) => PostgresUrl::read(text)
+                .as_ref()
+                .map_or_else(|| "postgres://***".to_owned(), show),
         }
     }
 
@@ -112,14 +94,15 @@ mod tests {
             Ok("postgres://u:***@h/db")
         );
         assert_eq!(
-            masked("postgresql:///db?host=/run&password=geheim").as_deref(),
-            Ok("postgresql:///db?host=%2Frun&password=***")
+            masked("postgres://u:geheim@a:5432,b:5432/db?password=geheim").as_deref(),
+            Ok("postgres://u:***@a:5432,b:5432/db?password=***")
         );
-        // Several servers are beyond the grammar of URLs.
         assert_eq!(
-            masked("postgres://u:geheim@a:5432,b:5432/db").as_deref(),
-            Ok("postgres://***")
+            masked("postgres://u:ge@heim@h/db"),
+            Err(MalformedDatabaseUrl::Parts)
         );
+        let unread = DatabaseUrl::Postgres("postgres://u:ge@heim@h/db".to_owned());
+        assert_eq!(unread.masked(), "postgres://***");
         let without = |text: &str| text.parse::<DatabaseUrl>().map(|u| u.without_password());
         assert_eq!(
             without("postgres://u:geheim@h/db?sslmode=require&password=geheim").as_deref(),
@@ -137,7 +120,7 @@ mod tests {
             "mysql://h/db",
             "host=h dbname=d",
         ] {
-            assert_eq!(masked(bad), Err(UnknownScheme), "{bad}");
+            assert_eq!(masked(bad), Err(MalformedDatabaseUrl::Scheme), "{bad}");
         }
     }
 }

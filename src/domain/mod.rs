@@ -15,6 +15,7 @@ pub mod mail;
 pub mod mail_url;
 pub mod password;
 pub mod password_hash;
+mod postgres_url;
 pub mod profile;
 pub mod recovery;
 pub mod reset_url;

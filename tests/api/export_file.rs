@@ -1,12 +1,14 @@
-//! `user export FILE`: what becomes of what stands at the path, and of others who write there at the same time.
+//! `user export FILE`, and `backup FILE`: what becomes of what stands at the path, and of others who write there at the same time.
 
 use std::fs;
-use std::os::unix::fs::{FileTypeExt, symlink};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, symlink};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use crate::both;
 use crate::helpers::{Backend, Database, Program};
-use crate::import::{file, program, users};
+use crate::import::{file, program, user, users};
+use crate::startup::refused;
 
 /// A program whose database has many pages of users.
 fn program_with_many(url: &str) -> Program {
@@ -98,4 +100,87 @@ both! {
         assert_eq!(reader.join().unwrap(), whole);
         assert_eq!(names(&program, "partial"), [""; 0]);
     }
+}
+
+/// Both commands that write a file refuse this path in one line, which says this.
+fn is_refused(program: &Program, path: &Path, words: &str) {
+    let path = path.to_str().unwrap();
+    for arguments in [
+        &["backup", path, "--force"][..],
+        &["user", "export", path, "--format", "jsonl"],
+    ] {
+        let line = refused(&mut program.command(arguments));
+        assert!(line.contains(words), "{arguments:?}: {line}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn d12_no_file_of_a_database_is_replaced() {
+    let database = Database::create(Backend::Sqlite);
+    let program = program(&database.url());
+    program.json(&["user", "add", "ann@example.com"]);
+    let (home, own) = (database.folder().unwrap(), program.folder.path().to_owned());
+    let file = home.join("unforget.db");
+    let number = || fs::metadata(&file).unwrap().ino();
+    let before = number();
+    symlink(&file, own.join("link.db")).unwrap();
+    symlink(&home, own.join("home")).unwrap();
+    fs::hard_link(&file, own.join("name.db")).unwrap();
+    let beside = ["-wal", "-shm", "-journal"].map(|end| home.join(format!("unforget.db{end}")));
+    assert!(!beside[0].exists(), "nobody has it open");
+    let all = || {
+        let links = [
+            "link.db",
+            "name.db",
+            "home/unforget.db",
+            "home/unforget.db-wal",
+        ];
+        let links = links.iter().map(|name| own.join(name));
+        for path in [file.clone()]
+            .into_iter()
+            .chain(beside.clone())
+            .chain(links)
+        {
+            is_refused(
+                &program,
+                &path,
+                "it is the database itself or belongs to it",
+            );
+        }
+    };
+    all();
+    let service = program.serve().await;
+    assert!(beside[0].exists(), "the service has it open");
+    all();
+    // Nor does whoever means another database.
+    let other = Database::create(Backend::Sqlite);
+    let stranger = crate::import::program(&other.url());
+    assert!(stranger.run(&["migrate"]).status.success());
+    for path in [&file, &beside[0], &beside[1]] {
+        is_refused(&stranger, path, "it belongs to a database that is in use");
+    }
+    assert_eq!(number(), before);
+    drop(service);
+    assert_eq!(names(&program, "partial"), [""; 0]);
+    assert_eq!(
+        user(&program, "ann@example.com")["email"],
+        "ann@example.com"
+    );
+    program.json(&["backup", "copy.db"]);
+    program.json(&["backup", "copy.db", "--force"]);
+}
+
+#[test]
+fn d12_a_backup_does_not_wait_for_who_reads_a_pipe() {
+    let database = Database::create(Backend::Sqlite);
+    let program = program(&database.url());
+    assert!(program.run(&["migrate"]).status.success());
+    let pipe = program.folder.path().join("pipe");
+    let made = Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    for arguments in [&["backup", "pipe", "--force"][..], &["backup", "pipe"]] {
+        let line = refused(&mut program.command(arguments));
+        assert!(line.contains("pipe is no file"), "{line}");
+    }
+    assert!(fs::symlink_metadata(&pipe).unwrap().file_type().is_fifo());
 }

@@ -50,7 +50,9 @@ both! {
         let retried = app.flows.retry_mail(mail.mail.id).await.unwrap();
         assert!(matches!(retried, Retry::Skipped), "{retried:?}");
     }
+}
 
+both! {
     async fn e09_an_operator_sees_what_waits_and_what_failed_and_why_and_tries_again(backend: Backend) {
         let (database, sink) = (Database::create(backend), SmtpSink::start().await);
         let program = Program::new(&[("DATABASE_URL", &database.url()), ("UNFORGET_MAIL__URL", &sink.url())]);

@@ -43,6 +43,7 @@ mod cors;
 mod crash;
 mod database_made;
 mod database_trouble;
+mod database_url;
 mod delivery;
 mod delivery_crash;
 mod delivery_matrix;

@@ -12,7 +12,7 @@ use crate::helpers::{Backend, Database, PATIENCE, Program};
 use crate::postgres::PrivateServer;
 
 /// The one line with which a command ends. One that runs instead is ended.
-fn refused(command: &mut Command) -> String {
+pub(crate) fn refused(command: &mut Command) -> String {
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
     let deadline = Instant::now() + 3 * PATIENCE;
