@@ -207,6 +207,7 @@ both! {
         let line = refusal(program.run(&["mail", "test", "ann@example.com"]));
         assert!(line.contains("no connection to the mail server") && line.contains(&sink.url()), "{line}");
         assert_eq!(refusal(program.run(&["mail", "test", "ann"])), "unforget: not a valid e-mail address");
+        said(&program, &["migrate"]);
         assert_eq!(program.json(&["mail", "list"]), json!([]));
         let line = refusal(program.run(&["mail", "retry", "00000000-0000-7000-8000-000000000000"]));
         assert!(line.contains("no such mail"), "{line}");

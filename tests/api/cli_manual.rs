@@ -128,7 +128,9 @@ async fn every_command_that_prints_data_prints_json_when_asked() {
 fn exit_codes_are_0_for_done_1_for_refused_and_2_for_wrong_usage() {
     let database = Database::create(Backend::Sqlite);
     let program = Program::new(&[("DATABASE_URL", &database.url())]);
-    let cases: [(&[&str], i32); 12] = [
+    let cases: [(&[&str], i32); 14] = [
+        (&["client", "list"], 1),
+        (&["migrate"], 0),
         (&["client", "list"], 0),
         (&["--help"], 0),
         (&["--version"], 0),

@@ -78,6 +78,7 @@ both! {
         assert_eq!(std::fs::read_dir(program.folder.path()).unwrap().filter(|f| f.as_ref().unwrap().file_name() != "data").count(), 0);
 
         std::fs::write(&file, "mine").unwrap();
+        assert!(program.run(&["migrate"]).status.success());
         assert_eq!(register(&program, RESET_URL).status.code(), Some(1));
         assert_eq!(std::fs::read_to_string(&file).unwrap(), "mine");
         assert_eq!(program.json(&["client", "list"]), serde_json::json!([]));
