@@ -319,7 +319,9 @@ both! {
         let none = rig.program.run(&["revoke-all"]);
         assert_eq!(none.status.code(), Some(2), "{none:?}"); // not without --yes
         let ended = rig.program.json(&["revoke-all", "--yes"]);
-        assert_eq!((&ended["reset_links"], &ended["reset_mails"], &ended["registration_tokens"]), (&json!(1), &json!(1), &json!(1)), "{ended}");
+        assert_eq!((&ended["reset_mails"], &ended["registration_tokens"]), (&json!(1), &json!(1)), "{ended}");
+        // Two when the copy was made just while the mail that waited was tried.
+        assert!([1, 2].contains(&ended["reset_links"].as_u64().unwrap()), "{ended}");
         assert!(ended["access_tokens"].as_u64().unwrap() >= 2, "{ended}");
         assert_eq!(as_user().await, 401);
         // It stands, also when it could not be told; a number of one is a singular.
