@@ -190,8 +190,8 @@ both! {
         let (database, sink, program) = old(backend, 1).await;
         execute(&database, "CREATE TABLE audit (mine TEXT)"); // where the last migration wants its own
         let before = state(&database);
-        for command in [&["migrate"][..], &["client", "list"]] {
-            let output = program.run(command);
+        for _ in 0..2 {
+            let output = program.run(&["migrate"]);
             let stderr = String::from_utf8(output.stderr).unwrap();
             assert_eq!((output.status.code(), stderr.lines().count()), (Some(1), 1), "{stderr}");
             assert!(stderr.contains("database_url: ") && stderr.contains("audit"), "{stderr}");
