@@ -1,5 +1,7 @@
 //! The real binary with few descriptors and many worker threads, which have some of their own (D14).
 
+use std::process::Command;
+
 use crate::helpers::Program;
 
 fn program(workers: &str) -> Program {
@@ -14,7 +16,10 @@ fn program(workers: &str) -> Program {
 fn d14_more_workers_than_the_descriptors_allow_is_one_line_that_says_what_to_change() {
     for workers in ["8", "16", "1000"] {
         let program = program(workers);
-        let mut command = program.serve_after("ulimit -n 64");
+        // It must not go on for ever if it starts.
+        let mut command = program.equip(Command::new("timeout"));
+        let shell = ["20", "sh", "-c", "ulimit -n 64 && exec \"$0\" serve"];
+        command.args(shell).arg(env!("CARGO_BIN_EXE_unforget"));
         let output = command.env("UNFORGET_LISTEN", "127.0.0.1:0").output();
         let output = output.unwrap();
         let said = String::from_utf8(output.stderr).unwrap();
