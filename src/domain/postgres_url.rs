@@ -68,9 +68,9 @@ impl<'a> PostgresUrl<'a> {
             .filter(|pair| !pair.is_empty())
             .map(|pair| pair.split_once('=').filter(plain))
             .collect();
-        // An @ behind the first one, or behind a slash, is one of the password; a question mark would end the URL for whoever adds
-        // to its query.
-        let odd = place.contains('@')
+        // An @ behind the first one, or behind a slash, is one of the password; what has an & is a query without its question mark;
+        // and one in the credentials would end the URL for whoever adds to its query.
+        let odd = place.contains(['@', '&', '='])
             || credentials.is_some_and(|text| text.contains('?'))
             || text.contains(char::is_control)
             || !hosts.split(',').all(is_host);
@@ -122,6 +122,10 @@ fn plain((key, value): &(&str, &str)) -> bool {
 
 /// Whether this is a host, if any, with a port, if any: an address of IPv6 stands in brackets.
 fn is_host(text: &str) -> bool {
+    let of_a_name = |b: u8| b.is_ascii_alphanumeric() || b"-._~%:[]".contains(&b);
+    if !text.bytes().all(of_a_name) {
+        return false;
+    }
     let port = match text.strip_prefix('[').map(|text| text.split_once(']')) {
         Some(Some((_, ""))) => "",
         Some(Some((_, rest))) => match rest.strip_prefix(':') {
@@ -190,6 +194,9 @@ mod tests {
             "postgres://h/db?pass%77ord=S3CRET",
             "postgres://h/db?S3CRET",
             "postgres://h/d\nb",
+            "postgres://h/db&password=S3CRET",
+            "postgres://h&password=S3CRET",
+            "postgres://u@h h/db",
         ] {
             assert_eq!(masked(text), None, "{text}");
         }
