@@ -20,6 +20,7 @@ use crate::flows::Flows;
 use crate::hasher::Hasher;
 use crate::http::{self, Limits};
 use crate::mail::{Mailer, MailerError};
+use crate::oauth::Known;
 use crate::oauth::dpop::Dpop;
 use crate::storage::{Schema, Storage, StorageError};
 use crate::worker::Worker;
@@ -161,7 +162,7 @@ pub fn start(settings: &Settings, clock: Clock) -> Result<Running, ServerError> 
     let rate = |per_minute, burst| Rate { per_minute, burst };
     let app = Arc::new(App {
         flows: flows.clone(),
-        known_clients: Default::default(),
+        known: Known::new(flows.storage.clone()),
         dpop: Dpop::new(settings.dpop_nonce),
         token_lifetime: settings.token_lifetime,
         interslice_client: settings.interslice_client.clone(),

@@ -1,6 +1,7 @@
 //! May this token do that? The bearer's side of OAuth2 (RFC 6750).
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use oxide_auth::code_grant::resource::{self, ErrorCode, protect};
 use oxide_auth::primitives::grant::{Extensions, Grant};
@@ -9,10 +10,10 @@ use oxide_auth::primitives::scope::Scope as LibraryScope;
 
 use uuid::Uuid;
 
-use super::{no_redirect, to_library};
-use crate::domain::{AccessToken, HashedToken, Instant, PlainToken, Scope, Scopes};
-use crate::storage::access_tokens::{self, LiveToken};
-use crate::storage::{Storage, StorageError};
+use super::{Known, no_redirect, to_library};
+use crate::domain::{AccessToken, Instant, PlainToken, Scope, Scopes};
+use crate::storage::StorageError;
+use crate::storage::access_tokens::LiveToken;
 
 /// What the `Authorization` fields of a request hold.
 #[derive(Debug)]
@@ -32,7 +33,7 @@ pub enum Bearer {
 pub struct Standing {
     bearer: Cow<'static, str>,
     valid: bool,
-    live: Option<LiveToken>,
+    live: Option<Arc<LiveToken>>,
     /// What is decided already, whatever is asked for.
     refused: Option<Denied>,
 }
@@ -58,16 +59,13 @@ pub enum Denied {
 
 impl Standing {
     /// Looks a token up; garbage needs no query.
-    pub async fn of(bearer: Bearer, storage: &Storage, now: Instant) -> Result<Self, StorageError> {
+    pub async fn of(bearer: Bearer, known: &Known, now: Instant) -> Result<Self, StorageError> {
         let (text, valid, live) = match bearer {
             Bearer::Absent => ("", true, None),
             Bearer::Malformed => ("", false, None),
             Bearer::Foreign => ("Bearer ?", true, None),
             Bearer::Token(token) => {
-                let digest: HashedToken<AccessToken> = token.hashed();
-                let live = storage
-                    .read(move |c| access_tokens::find_live(c, &digest, now))
-                    .await?;
+                let live = known.token(token.hashed(), now).await?;
                 // One that is bound to a key is more than a bearer's (bar X09).
                 if live.as_ref().is_some_and(|live| live.jkt.is_some()) {
                     return Ok(Self::refused(Denied::Misused));
@@ -94,7 +92,7 @@ impl Standing {
     }
 
     /// A token whose bearer has proved that it is his to use.
-    pub(super) fn proven(live: LiveToken) -> Self {
+    pub(super) fn proven(live: Arc<LiveToken>) -> Self {
         Self {
             bearer: Cow::Borrowed("Bearer ?"),
             valid: true,
@@ -109,7 +107,7 @@ impl Standing {
     }
 
     /// The live token, whatever is asked for.
-    pub fn live_token(&self) -> Option<&LiveToken> {
+    pub fn live_token(&self) -> Option<&Arc<LiveToken>> {
         self.live.as_ref()
     }
 
@@ -119,26 +117,26 @@ impl Standing {
     }
 
     /// Decides whether this may use `scope`.
-    pub fn require(&self, scope: Scope) -> Result<&LiveToken, Denied> {
+    pub fn require(&self, scope: Scope) -> Result<&Arc<LiveToken>, Denied> {
         self.carries([scope].into_iter().collect())?
             .ok_or(Denied::InsufficientScope(scope))
     }
 
     /// Decides whether this is a user's token, and whose. A token of an application is not valid where a user has to speak.
-    pub fn subject(&self) -> Result<(&LiveToken, Uuid), Denied> {
+    pub fn subject(&self) -> Result<(&Arc<LiveToken>, Uuid), Denied> {
         let live = self.carries(Scopes::default())?;
         live.and_then(|live| Some((live, live.subject?)))
             .ok_or(Denied::InvalidToken)
     }
 
     /// Decides whether this is a token of an application, for its own sake; none when it is a user's.
-    pub fn application(&self) -> Result<Option<&LiveToken>, Denied> {
+    pub fn application(&self) -> Result<Option<&Arc<LiveToken>>, Denied> {
         let live = self.carries(Scopes::default())?;
         Ok(live.filter(|live| live.subject.is_none()))
     }
 
     /// The live token, if it carries these scopes.
-    fn carries(&self, scopes: Scopes) -> Result<Option<&LiveToken>, Denied> {
+    fn carries(&self, scopes: Scopes) -> Result<Option<&Arc<LiveToken>>, Denied> {
         if let Some(why) = self.refused {
             return Err(why);
         }

@@ -7,9 +7,9 @@ use super::endpoint::Endpoint;
 use super::token::Issued;
 use crate::domain::PlainToken;
 
-impl Issuer for Endpoint {
+impl Issuer for Endpoint<'_> {
     fn issue(&mut self, grant: Grant) -> Result<IssuedToken, ()> {
-        let client = self.client.as_ref().ok_or(())?;
+        let client = self.client.ok_or(())?;
         let scopes = grant.scope.to_string().parse().map_err(|_| ())?;
         let lifetime = client.token_lifetime.unwrap_or(self.terms.lifetime);
         let token = PlainToken::from_random(self.terms.random);

@@ -5,6 +5,7 @@
 //! and never a lock fight. What the closures wrote into the audit goes in last, in one go. Reads that wait together share one read transaction.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
@@ -13,6 +14,7 @@ use tokio::sync::oneshot;
 use super::audit;
 use super::connection::AnyConnection;
 use super::error::{Result, StorageError};
+use super::remembered::Epoch;
 use crate::domain::DatabaseUrl;
 
 /// The most closures that share a transaction.
@@ -97,14 +99,19 @@ where
 
 impl Lane {
     /// Starts `threads` threads, each with a connection of its own.
-    pub(super) fn start(url: &DatabaseUrl, mode: Mode, threads: usize) -> Result<Self> {
+    pub(super) fn start(
+        url: &DatabaseUrl,
+        mode: Mode,
+        threads: usize,
+        epoch: &Arc<Epoch>,
+    ) -> Result<Self> {
         let (queue, jobs) = bounded::<Box<dyn Job>>(QUEUE);
         let start = |index| {
             let connection = open(url, mode)?;
-            let (url, jobs) = (url.clone(), jobs.clone());
+            let (url, jobs, epoch) = (url.clone(), jobs.clone(), Arc::clone(epoch));
             std::thread::Builder::new()
                 .name(format!("sqlite-{mode:?}-{index}").to_lowercase())
-                .spawn(move || drain(&url, mode, connection, &jobs))
+                .spawn(move || drain(&url, mode, connection, &jobs, &epoch))
                 .map_err(|e| StorageError::Unavailable(format!("cannot start a thread: {e}")))
         };
         Ok(Self {
@@ -155,7 +162,13 @@ fn open(url: &DatabaseUrl, mode: Mode) -> Result<AnyConnection> {
     Ok(connection)
 }
 
-fn drain(url: &DatabaseUrl, mode: Mode, connection: AnyConnection, jobs: &Receiver<Box<dyn Job>>) {
+fn drain(
+    url: &DatabaseUrl,
+    mode: Mode,
+    connection: AnyConnection,
+    jobs: &Receiver<Box<dyn Job>>,
+    epoch: &Epoch,
+) {
     let mut connection = Some(connection);
     let mut batch = Vec::with_capacity(BATCH);
     while let Ok(first) = jobs.recv() {
@@ -177,6 +190,7 @@ fn drain(url: &DatabaseUrl, mode: Mode, connection: AnyConnection, jobs: &Receiv
             }
             Err(error) => Err(error),
         };
+        epoch.end_transaction();
         batch.drain(..).for_each(|mut job| job.answer(&ended));
     }
 }

@@ -11,6 +11,7 @@ mod error;
 mod examine;
 pub mod guesses;
 pub mod jtis;
+mod issue;
 mod lane;
 mod libpq_url;
 pub mod limits;
@@ -18,6 +19,7 @@ pub mod mails;
 mod migrations;
 pub mod own_keys;
 mod pool;
+mod remembered;
 pub mod reset_tokens;
 mod schema;
 pub mod user_batches;
@@ -32,13 +34,21 @@ pub use examine::{Examined, Kind};
 pub use migrations::SchemaStatus;
 
 use crate::domain::DatabaseUrl;
+use issue::Gathered;
 use lane::{Lane, Mode, Undo};
 use pool::Pool;
+use remembered::Epoch;
 
 /// The two gates to the database. Each takes a closure over a connection, runs it off the async threads, and answers when
 /// its effect is durable. Callers cannot tell which database is behind them.
 #[derive(Clone)]
-pub struct Storage(Arc<Backend>);
+pub struct Storage(Arc<Inner>);
+
+struct Inner {
+    backend: Backend,
+    epoch: Arc<Epoch>,
+    gathered: Gathered,
+}
 
 enum Backend {
     Sqlite { writes: Lane, reads: Lane },
@@ -66,12 +76,20 @@ impl Storage {
                 Schema::Create => migrations::run_if_new(&mut AnyConnection::create(url)?)?,
                 Schema::Require => migrations::require(&mut AnyConnection::open(url)?)?,
             }
-            Ok(Self(Arc::new(match url {
+            let epoch = Arc::<Epoch>::default();
+            let backend = match url {
                 DatabaseUrl::Sqlite(_) => Backend::Sqlite {
-                    writes: Lane::start(url, Mode::Write, 1)?,
-                    reads: Lane::start(url, Mode::Read, parallel as usize)?,
+                    writes: Lane::start(url, Mode::Write, 1, &epoch)?,
+                    reads: Lane::start(url, Mode::Read, parallel as usize, &epoch)?,
                 },
-                DatabaseUrl::Postgres(_) => Backend::Postgres(Pool::new(url, parallel)),
+                DatabaseUrl::Postgres(_) => {
+                    Backend::Postgres(Pool::new(url, parallel, Arc::clone(&epoch)))
+                }
+            };
+            Ok(Self(Arc::new(Inner {
+                backend,
+                epoch,
+                gathered: Gathered::default(),
             })))
         };
         open().map_err(|error: StorageError| error.opening(&url.masked()))
@@ -99,7 +117,7 @@ impl Storage {
         E: From<StorageError> + Send + 'static,
         F: FnOnce(&mut AnyConnection) -> std::result::Result<T, E> + Send + 'static,
     {
-        match &*self.0 {
+        match &self.0.backend {
             Backend::Sqlite { reads, .. } => reads.call(Undo::Nothing, work).await,
             Backend::Postgres(pool) => pool.call(false, work).await,
         }
@@ -112,7 +130,7 @@ impl Storage {
         E: From<StorageError> + Send + 'static,
         F: FnOnce(&mut AnyConnection) -> std::result::Result<T, E> + Send + 'static,
     {
-        match &*self.0 {
+        match &self.0.backend {
             Backend::Sqlite { writes, .. } => writes.call(Undo::Savepoint, work).await,
             Backend::Postgres(pool) => pool.call(true, work).await,
         }
@@ -126,7 +144,7 @@ impl Storage {
         E: From<StorageError> + Send + 'static,
         F: FnOnce(&mut AnyConnection) -> std::result::Result<T, E> + Send + 'static,
     {
-        match &*self.0 {
+        match &self.0.backend {
             Backend::Sqlite { writes, .. } => writes.call(Undo::Nothing, work).await,
             Backend::Postgres(pool) => pool.call(true, work).await,
         }
@@ -140,10 +158,20 @@ impl Storage {
         E: From<StorageError> + Send + 'static,
         F: FnOnce(&mut AnyConnection) -> std::result::Result<T, E> + Send + 'static,
     {
-        match &*self.0 {
+        match &self.0.backend {
             Backend::Sqlite { writes, .. } => writes.call(Undo::Nothing, work).await,
             Backend::Postgres(pool) => pool.call(false, work).await,
         }
+    }
+
+    fn gathered(&self) -> &Gathered {
+        &self.0.gathered
+    }
+
+    /// Changes whenever this process has changed a row of clients, their secrets or access tokens so that what was read of it before
+    /// must not be believed any more. Take it before reading.
+    pub fn epoch(&self) -> u64 {
+        self.0.epoch.count()
     }
 
     /// Whether the database answers, and how its tables compare with what this program expects.

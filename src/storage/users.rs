@@ -6,6 +6,7 @@ use uuid::Uuid;
 use super::AnyConnection;
 use super::columns::{At, Id};
 use super::error::{Result, StorageError};
+use super::remembered;
 use super::schema::users;
 use crate::domain::{EmailAddress, EmailKey, Instant, PasswordHash, User};
 
@@ -203,5 +204,6 @@ pub fn set_disabled(c: &mut AnyConnection, id: Uuid, at: Option<Instant>) -> Res
 
 /// Deletes a user, with all tokens and mails.
 pub fn delete(c: &mut AnyConnection, id: Uuid) -> Result<bool> {
+    remembered::change();
     Ok(diesel::delete(users::table.find(Id(id))).execute(c)? == 1)
 }
