@@ -18,6 +18,7 @@ use crate::app::App;
 use crate::domain::audit::Origin;
 use crate::domain::{ClientId, PlainToken, Scope, Scopes};
 use crate::flows::Actor;
+use crate::oauth::KnownToken;
 use crate::oauth::guard::{Bearer, Denied, Standing};
 use crate::storage::access_tokens::{self, LiveToken};
 
@@ -157,7 +158,7 @@ needs! {
 
 /// A caller whose token carries the scope `S`. Having it in its arguments is a handler's policy; a route without is public.
 pub(super) struct Caller<S> {
-    token: Arc<LiveToken>,
+    token: Arc<KnownToken>,
     origin: Origin,
     scope: PhantomData<S>,
 }
@@ -165,12 +166,12 @@ pub(super) struct Caller<S> {
 impl<S> Caller<S> {
     /// On whose behalf the flow runs.
     pub(super) fn actor(&self) -> Actor {
-        actor(&self.token, self.origin.clone())
+        actor(&self.token.live, self.origin.clone())
     }
 
     /// Every scope that the token carries.
     pub(super) fn scopes(&self) -> Scopes {
-        self.token.scopes
+        self.token.live.scopes
     }
 }
 

@@ -47,7 +47,8 @@ pub async fn authenticate(
         Authentication::None => Err(TokenError::InvalidClient),
         Authentication::Secret(readings) => {
             let client = known.client(&readings, now).await?;
-            client.ok_or(TokenError::InvalidClient)
+            let client = client.ok_or(TokenError::InvalidClient)?;
+            Ok(Arc::clone(&client.client))
         }
         Authentication::Assertion(assertion) => {
             let proven = assertion::verify(storage, &assertion, issuer, now).await?;

@@ -1,7 +1,7 @@
 //! A token that is bound to a key, presented as `DPoP` with a proof (RFC 9449 section 7.1).
 
-use super::dpop::{Dpop, Presented, Unproven};
 use super::Known;
+use super::dpop::{Dpop, Presented, Unproven};
 use super::guard::{Denied, Standing};
 use crate::domain::{AccessToken, Instant, PlainToken};
 use crate::storage::{Storage, StorageError};
@@ -21,7 +21,8 @@ impl Standing {
         presented.token = Some(digest.digest());
         let live = known.token(digest, now).await?;
         // One that is not bound to a key is to be sent as what it is (section 7.1).
-        let Some((live, jkt)) = live.and_then(|live| live.jkt.map(|jkt| (live, jkt))) else {
+        let Some((live, jkt)) = live.and_then(|known| known.live.jkt.map(|jkt| (known, jkt)))
+        else {
             return Ok((Self::refused(Denied::InvalidToken), None));
         };
         let checked = dpop.check(storage, &presented, now).await?;

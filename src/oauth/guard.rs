@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use oxide_auth::code_grant::resource::{self, ErrorCode, protect};
 use oxide_auth::primitives::grant::{Extensions, Grant};
@@ -10,7 +11,7 @@ use oxide_auth::primitives::scope::Scope as LibraryScope;
 
 use uuid::Uuid;
 
-use super::{Known, no_redirect, to_library};
+use super::{Known, KnownToken, no_redirect, to_library};
 use crate::domain::{AccessToken, Instant, PlainToken, Scope, Scopes};
 use crate::storage::StorageError;
 use crate::storage::access_tokens::LiveToken;
@@ -33,7 +34,7 @@ pub enum Bearer {
 pub struct Standing {
     bearer: Cow<'static, str>,
     valid: bool,
-    live: Option<Arc<LiveToken>>,
+    live: Option<Arc<KnownToken>>,
     /// What is decided already, whatever is asked for.
     refused: Option<Denied>,
 }
@@ -67,7 +68,7 @@ impl Standing {
             Bearer::Token(token) => {
                 let live = known.token(token.hashed(), now).await?;
                 // One that is bound to a key is more than a bearer's (bar X09).
-                if live.as_ref().is_some_and(|live| live.jkt.is_some()) {
+                if live.as_ref().is_some_and(|known| known.live.jkt.is_some()) {
                     return Ok(Self::refused(Denied::Misused));
                 }
                 ("Bearer ?", true, live)
@@ -92,7 +93,7 @@ impl Standing {
     }
 
     /// A token whose bearer has proved that it is his to use.
-    pub(super) fn proven(live: Arc<LiveToken>) -> Self {
+    pub(super) fn proven(live: Arc<KnownToken>) -> Self {
         Self {
             bearer: Cow::Borrowed("Bearer ?"),
             valid: true,
@@ -103,12 +104,12 @@ impl Standing {
 
     /// The client, when a live token was presented: for counting calls, before it is known what is asked for.
     pub fn client(&self) -> Option<&crate::domain::ClientId> {
-        self.live.as_ref().map(|live| &live.client_id)
+        self.live.as_ref().map(|known| &known.live.client_id)
     }
 
     /// The live token, whatever is asked for.
-    pub fn live_token(&self) -> Option<&Arc<LiveToken>> {
-        self.live.as_ref()
+    pub fn live_token(&self) -> Option<&LiveToken> {
+        self.live.as_ref().map(|known| &known.live)
     }
 
     /// Whether no credentials were presented at all.
@@ -117,35 +118,45 @@ impl Standing {
     }
 
     /// Decides whether this may use `scope`.
-    pub fn require(&self, scope: Scope) -> Result<&Arc<LiveToken>, Denied> {
+    pub fn require(&self, scope: Scope) -> Result<&Arc<KnownToken>, Denied> {
         self.carries([scope].into_iter().collect())?
             .ok_or(Denied::InsufficientScope(scope))
     }
 
     /// Decides whether this is a user's token, and whose. A token of an application is not valid where a user has to speak.
-    pub fn subject(&self) -> Result<(&Arc<LiveToken>, Uuid), Denied> {
+    pub fn subject(&self) -> Result<(&LiveToken, Uuid), Denied> {
         let live = self.carries(Scopes::default())?;
-        live.and_then(|live| Some((live, live.subject?)))
+        live.and_then(|known| Some((&known.live, known.live.subject?)))
             .ok_or(Denied::InvalidToken)
     }
 
     /// Decides whether this is a token of an application, for its own sake; none when it is a user's.
-    pub fn application(&self) -> Result<Option<&Arc<LiveToken>>, Denied> {
+    pub fn application(&self) -> Result<Option<&LiveToken>, Denied> {
         let live = self.carries(Scopes::default())?;
+        let live = live.map(|known| &known.live);
         Ok(live.filter(|live| live.subject.is_none()))
     }
 
     /// The live token, if it carries these scopes.
-    fn carries(&self, scopes: Scopes) -> Result<Option<&Arc<LiveToken>>, Denied> {
+    fn carries(&self, scopes: Scopes) -> Result<Option<&Arc<KnownToken>>, Denied> {
         if let Some(why) = self.refused {
             return Err(why);
+        }
+        if let Some(known) = &self.live
+            && known.allowed.contain(scopes)
+        {
+            return Ok(Some(known));
         }
         let mut resource = Resource {
             scopes: [to_library(scopes)],
             standing: self,
         };
         match protect(&mut resource, &Asked(self)) {
-            Ok(_) => self.live.as_ref().map(Some).ok_or(Denied::InvalidToken),
+            Ok(_) => {
+                let known = self.live.as_ref().ok_or(Denied::InvalidToken)?;
+                known.allowed.add(scopes);
+                Ok(Some(known))
+            }
             Err(resource::Error::NoAuthentication { .. }) => Err(Denied::NoCredentials),
             Err(resource::Error::AccessDenied { failure, .. })
                 if matches!(failure.code, Some(ErrorCode::InsufficientScope)) =>
@@ -156,6 +167,24 @@ impl Standing {
             Err(resource::Error::AccessDenied { .. }) => Err(Denied::InvalidToken),
             Err(_) => Err(Denied::InvalidRequest),
         }
+    }
+}
+
+/// What oxide-auth has allowed a token: the scopes, and a bit that says that it was asked at all.
+#[derive(Debug, Default)]
+pub(super) struct Allowed(AtomicU32);
+
+impl Allowed {
+    const ASKED: u32 = 1 << 16;
+
+    fn contain(&self, scopes: Scopes) -> bool {
+        let wanted = u32::from(scopes.bits()) | Self::ASKED;
+        self.0.load(Ordering::Relaxed) & wanted == wanted
+    }
+
+    fn add(&self, scopes: Scopes) {
+        let allowed = u32::from(scopes.bits()) | Self::ASKED;
+        self.0.fetch_or(allowed, Ordering::Relaxed);
     }
 }
 
@@ -197,7 +226,8 @@ impl Issuer for Resource<'_> {
     }
 
     fn recover_token<'t>(&'t self, _: &'t str) -> Result<Option<Grant>, ()> {
-        Ok(self.standing.live.as_ref().map(|live| Grant {
+        let live = self.standing.live_token();
+        Ok(live.map(|live| Grant {
             owner_id: live
                 .subject
                 .map_or_else(|| live.client_id.to_string(), |user| user.to_string()),

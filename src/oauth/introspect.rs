@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use super::Known;
+use super::{Known, KnownToken};
 use crate::domain::{AccessToken, ClientId, Instant, PlainToken};
 use crate::storage::StorageError;
-use crate::storage::access_tokens::LiveToken;
 
 /// Who asks.
 #[derive(Debug, Clone)]
@@ -22,10 +21,10 @@ pub async fn introspect(
     caller: &Introspector,
     token: &str,
     now: Instant,
-) -> Result<Option<Arc<LiveToken>>, StorageError> {
+) -> Result<Option<Arc<KnownToken>>, StorageError> {
     let Some(token) = PlainToken::<AccessToken>::parse(token) else {
         return Ok(None);
     };
     let live = known.token(token.hashed(), now).await?;
-    Ok(live.filter(|live| caller.sees_all || live.client_id == caller.client_id))
+    Ok(live.filter(|known| caller.sees_all || known.live.client_id == caller.client_id))
 }

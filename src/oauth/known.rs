@@ -3,16 +3,17 @@
 //! What this process changes is forgotten at once: `Storage::epoch` counts on. What another one changes is seen after `STALE` at the
 //! latest, for then the database is asked again. Nothing is remembered of what does not exist.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chrono::{DurationRound, TimeDelta};
 use quick_cache::sync::Cache;
 
 use super::authentication::ClientCredentials;
+use super::guard::Allowed;
 use crate::clock;
-use crate::domain::{AccessToken, Client, ClientId, ClientSecret, HashedToken, Instant};
+use crate::domain::{AccessToken, Client, ClientId, ClientSecret, HashedToken, Instant, Scopes};
 use crate::storage::access_tokens::{self, LiveToken};
 use crate::storage::clients::{self, Authentic};
 use crate::storage::{Storage, StorageError, client_secrets};
@@ -25,13 +26,24 @@ const MOST: usize = 10_000;
 /// Remembers, and asks where it has to.
 pub struct Known {
     storage: Storage,
-    tokens: Cache<[u8; 32], Word<LiveToken>>,
+    tokens: Cache<[u8; 32], Word<KnownToken>>,
     clients: Cache<(ClientId, [u8; 32]), Word<KnownClient>>,
 }
 
+/// A token that may be used.
+#[derive(Debug)]
+pub struct KnownToken {
+    /// What it stands for.
+    pub live: LiveToken,
+    /// What oxide-auth has allowed it already: it would say the same again.
+    pub(super) allowed: Allowed,
+}
+
 /// A client that showed a live secret.
-struct KnownClient {
-    client: Arc<Client>,
+pub(super) struct KnownClient {
+    pub(super) client: Arc<Client>,
+    /// What oxide-auth granted last, of which request for scopes: it would grant the same again.
+    pub(super) granted: Mutex<Option<(Option<String>, Scopes)>>,
     /// When that secret ends.
     until: Option<Instant>,
     /// The last minute in which this process noted that the secret was used, since 1970.
@@ -77,20 +89,24 @@ impl Known {
         &self,
         digest: HashedToken<AccessToken>,
         now: Instant,
-    ) -> Result<Option<Arc<LiveToken>>, StorageError> {
+    ) -> Result<Option<Arc<KnownToken>>, StorageError> {
         let (epoch, asked, key) = (self.storage.epoch(), clock::monotonic(), digest.digest());
         if let Some(word) = self.tokens.get(&key)
             && word.stands(epoch, now)
         {
-            return Ok((word.of.expires_at > now).then_some(word.of));
+            return Ok((word.of.live.expires_at > now).then_some(word.of));
         }
         let found = self
             .storage
             .read(move |c| access_tokens::find_live(c, &digest, now));
-        let Some(of) = found.await?.map(Arc::new) else {
+        let Some(live) = found.await? else {
             self.tokens.remove(&key);
             return Ok(None);
         };
+        let of = Arc::new(KnownToken {
+            live,
+            allowed: Allowed::default(),
+        });
         let word = Word {
             of: Arc::clone(&of),
             epoch,
@@ -106,7 +122,7 @@ impl Known {
         &self,
         readings: &[ClientCredentials],
         now: Instant,
-    ) -> Result<Option<Arc<Client>>, StorageError> {
+    ) -> Result<Option<Arc<KnownClient>>, StorageError> {
         let show = |reading: &ClientCredentials| {
             let secret = HashedToken::<ClientSecret>::of(&reading.secret);
             (ClientId::new(&reading.id), secret.digest())
@@ -120,7 +136,7 @@ impl Known {
             return Ok(None);
         };
         self.note_use(shown, &known, now).await?;
-        Ok(Some(Arc::clone(&known.client)))
+        Ok(Some(known))
     }
 
     fn remembered(&self, shown: &[Shown], now: Instant) -> Option<(Shown, Arc<KnownClient>)> {
@@ -155,6 +171,7 @@ impl Known {
         let noted = before.map_or(i64::MIN, |word| word.of.noted.load(Ordering::Relaxed));
         let of = Arc::new(KnownClient {
             client: Arc::new(client),
+            granted: Mutex::default(),
             until,
             noted: AtomicI64::new(noted),
         });

@@ -27,7 +27,7 @@ pub(in crate::http) async fn introspect(
         .ok_or_else(|| OauthError::malformed("token is missing"))?;
     let found = look_up(&app.known, &caller, token, app.flows.clock.now()).await?;
     let body = match found {
-        Some(live) => active(&live, &app.flows.public_url),
+        Some(known) => active(&known.live, &app.flows.public_url),
         // Nothing more: not even whether it was one once, or is somebody else's (section 2.2).
         None => json!({"active": false}),
     };

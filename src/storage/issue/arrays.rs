@@ -42,7 +42,9 @@ impl<'a> Arrays<'a> {
             arrays.scopes.push(token.scopes.to_string());
             arrays.created_at.push(At(token.created_at));
             arrays.expires_at.push(At(token.expires_at));
-            arrays.jkts.push(token.jkt.as_ref().map(<[u8; 32]>::as_slice));
+            arrays
+                .jkts
+                .push(token.jkt.as_ref().map(<[u8; 32]>::as_slice));
             arrays.ids.push(Id(entry.id));
             arrays.at.push(At(entry.at));
             arrays.acts.push(entry.act.name());
