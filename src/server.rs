@@ -22,7 +22,7 @@ use crate::http::{self, Limits};
 use crate::mail::{Mailer, MailerError};
 use crate::oauth::Known;
 use crate::oauth::dpop::Dpop;
-use crate::storage::{Schema, Storage, StorageError};
+use crate::storage::{Memory, Remembered, Schema, Storage, StorageError};
 use crate::worker::Worker;
 
 /// The most connections for each worker thread; more wait in the kernel's queue.
@@ -107,6 +107,7 @@ pub fn flows_on(
         public_url: settings.public_url.clone(),
         mail_queued: Arc::default(),
         mails_waiting: Arc::default(),
+        links: Memory::new(Remembered::Links),
         max_mails: settings.mail.max_queued,
         audit_retention: settings.audit.retention,
     })

@@ -1,33 +1,22 @@
-//! What the database said a moment ago about access tokens and about clients with their secrets: every call asks for one or the other.
-//!
-//! What this process changes is forgotten at once: `Storage::epoch` counts on. What another one changes is seen after `STALE` at the
-//! latest, for then the database is asked again. Nothing is remembered of what does not exist.
+//! Who calls: access tokens, and clients with their secrets, as storage knew them a moment ago. Every call asks for one or the other.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use chrono::{DurationRound, TimeDelta};
-use quick_cache::sync::Cache;
 
 use super::authentication::ClientCredentials;
 use super::guard::Allowed;
-use crate::clock;
 use crate::domain::{AccessToken, Client, ClientId, ClientSecret, HashedToken, Instant, Scopes};
 use crate::storage::access_tokens::{self, LiveToken};
 use crate::storage::clients::{self, Authentic};
-use crate::storage::{Storage, StorageError, client_secrets};
-
-/// How long the database's word is taken, from before it was asked.
-const STALE: Duration = Duration::from_secs(1);
-/// How many tokens are remembered, some 300 bytes each, and how many clients. The least used go first.
-const MOST: usize = 10_000;
+use crate::storage::{Memory, Remembered, Storage, StorageError, client_secrets};
 
 /// Remembers, and asks where it has to.
 pub struct Known {
     storage: Storage,
-    tokens: Cache<[u8; 32], Word<KnownToken>>,
-    clients: Cache<(ClientId, [u8; 32]), Word<KnownClient>>,
+    tokens: Arc<Memory<[u8; 32], Arc<KnownToken>>>,
+    clients: Arc<Memory<Shown, Arc<KnownClient>>>,
 }
 
 /// A token that may be used.
@@ -50,37 +39,13 @@ pub(super) struct KnownClient {
     noted: AtomicI64,
 }
 
-/// What the database said, and when.
-struct Word<T> {
-    of: Arc<T>,
-    epoch: u64,
-    asked: std::time::Instant,
-    /// The time of the service's own clock then.
-    at: Instant,
-}
-
-impl<T> Clone for Word<T> {
-    fn clone(&self) -> Self {
-        Self {
-            of: Arc::clone(&self.of),
-            ..*self
-        }
-    }
-}
-
-impl<T> Word<T> {
-    fn stands(&self, epoch: u64, now: Instant) -> bool {
-        self.epoch == epoch && self.at <= now && self.asked.elapsed() < STALE
-    }
-}
-
 impl Known {
     /// Nothing is known yet.
     pub fn new(storage: Storage) -> Self {
         Self {
             storage,
-            tokens: Cache::new(MOST),
-            clients: Cache::new(MOST),
+            tokens: Memory::new(Remembered::Access),
+            clients: Memory::new(Remembered::Access),
         }
     }
 
@@ -90,31 +55,24 @@ impl Known {
         digest: HashedToken<AccessToken>,
         now: Instant,
     ) -> Result<Option<Arc<KnownToken>>, StorageError> {
-        let (epoch, asked, key) = (self.storage.epoch(), clock::monotonic(), digest.digest());
-        if let Some(word) = self.tokens.get(&key)
-            && word.stands(epoch, now)
-        {
-            return Ok((word.of.live.expires_at > now).then_some(word.of));
+        let key = digest.digest();
+        if let Some(known) = self.tokens.recall(&key, &self.storage, now) {
+            return Ok((known.live.expires_at > now).then_some(known));
         }
+        let asked = self.tokens.asking(&self.storage, now);
         let found = self
             .storage
             .read(move |c| access_tokens::find_live(c, &digest, now));
         let Some(live) = found.await? else {
-            self.tokens.remove(&key);
+            self.tokens.forget(&key);
             return Ok(None);
         };
-        let of = Arc::new(KnownToken {
+        let known = Arc::new(KnownToken {
             live,
             allowed: Allowed::default(),
         });
-        let word = Word {
-            of: Arc::clone(&of),
-            epoch,
-            asked,
-            at: now,
-        };
-        self.tokens.insert(key, word);
-        Ok(Some(of))
+        self.tokens.keep(key, Arc::clone(&known), asked);
+        Ok(Some(known))
     }
 
     /// Finds the enabled client that a secret, in one of these readings, is a live one of, and notes that it was used.
@@ -140,13 +98,12 @@ impl Known {
     }
 
     fn remembered(&self, shown: &[Shown], now: Instant) -> Option<(Shown, Arc<KnownClient>)> {
-        let epoch = self.storage.epoch();
-        let stands = |one: &Shown| {
-            let word = self.clients.get(one).filter(|w| w.stands(epoch, now))?;
-            let live = word.of.until.is_none_or(|until| until > now);
-            live.then(|| (one.clone(), word.of))
+        let recall = |one: &Shown| {
+            let known = self.clients.recall(one, &self.storage, now)?;
+            let live = known.until.is_none_or(|until| until > now);
+            live.then(|| (one.clone(), known))
         };
-        shown.iter().find_map(stands)
+        shown.iter().find_map(recall)
     }
 
     async fn look_up(
@@ -154,7 +111,7 @@ impl Known {
         shown: Vec<Shown>,
         now: Instant,
     ) -> Result<Option<(Shown, Arc<KnownClient>)>, StorageError> {
-        let (epoch, asked) = (self.storage.epoch(), clock::monotonic());
+        let asked = self.clients.asking(&self.storage, now);
         let found = self.storage.read(move |c| {
             for one in shown {
                 let secret = HashedToken::from_digest(one.1);
@@ -167,22 +124,16 @@ impl Known {
         let Some((Authentic { client, until }, shown)) = found.await? else {
             return Ok(None);
         };
-        let before = self.clients.get(&shown);
-        let noted = before.map_or(i64::MIN, |word| word.of.noted.load(Ordering::Relaxed));
-        let of = Arc::new(KnownClient {
+        let before = self.clients.last(&shown);
+        let noted = before.map_or(i64::MIN, |known| known.noted.load(Ordering::Relaxed));
+        let known = Arc::new(KnownClient {
             client: Arc::new(client),
             granted: Mutex::default(),
             until,
             noted: AtomicI64::new(noted),
         });
-        let word = Word {
-            of: Arc::clone(&of),
-            epoch,
-            asked,
-            at: now,
-        };
-        self.clients.insert(shown.clone(), word);
-        Ok(Some((shown, of)))
+        self.clients.keep(shown.clone(), Arc::clone(&known), asked);
+        Ok(Some((shown, known)))
     }
 
     /// By the minute and by this process, so that it costs next to nothing (bar O18).

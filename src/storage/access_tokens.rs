@@ -7,7 +7,7 @@ use super::AnyConnection;
 use super::columns::{At, Id};
 use super::connection::directly;
 use super::error::{Result, StorageError};
-use super::remembered;
+use super::remembered::{self, Kind};
 use super::schema::{access_tokens, clients};
 use crate::domain::{AccessToken, ClientId, HashedToken, Instant, Scopes};
 
@@ -125,7 +125,7 @@ fn thumbprint(bytes: Vec<u8>) -> Result<[u8; 32]> {
 
 /// Ends every token that speaks for this user.
 pub fn delete_of_user(c: &mut AnyConnection, user: Uuid) -> Result<usize> {
-    remembered::change();
+    remembered::change(Kind::Access);
     Ok(
         diesel::delete(access_tokens::table.filter(access_tokens::subject.eq(Id(user))))
             .execute(c)?,
@@ -138,7 +138,7 @@ pub fn delete_own(
     digest: &HashedToken<AccessToken>,
     client: &ClientId,
 ) -> Result<Option<Option<Uuid>>> {
-    remembered::change();
+    remembered::change(Kind::Access);
     let own = access_tokens::table
         .filter(access_tokens::digest.eq(digest.as_bytes()))
         .filter(access_tokens::client_id.eq(client.as_str()));
@@ -156,7 +156,7 @@ pub fn delete_of_client(
     until: Instant,
     limit: i64,
 ) -> Result<usize> {
-    remembered::change();
+    remembered::change(Kind::Access);
     let tokens: Vec<Vec<u8>> = access_tokens::table
         .filter(access_tokens::client_id.eq(client.as_str()))
         .filter(access_tokens::created_at.le(At(until)))
@@ -171,7 +171,7 @@ pub fn delete_of_client(
 
 /// Deletes up to `limit` tokens that were issued until then, whoever has them.
 pub fn delete_all(c: &mut AnyConnection, until: Instant, limit: i64) -> Result<usize> {
-    remembered::change();
+    remembered::change(Kind::Access);
     let tokens = access_tokens::table
         .filter(access_tokens::created_at.le(At(until)))
         .select(access_tokens::digest)

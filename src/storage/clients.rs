@@ -7,7 +7,7 @@ use super::AnyConnection;
 use super::columns::At;
 use super::connection::directly;
 use super::error::{Result, StorageError};
-use super::remembered;
+use super::remembered::{self, Kind};
 use super::schema::{client_secrets, clients};
 use crate::domain::{
     AuthMethod, Client, ClientId, ClientSecret, HashedToken, Instant, JwkSet, ResetUrl, Scopes,
@@ -106,7 +106,7 @@ pub fn lock(c: &mut AnyConnection) -> Result<()> {
 
 /// Sets what is stated about a client.
 pub fn update(c: &mut AnyConnection, client: &Client) -> Result<()> {
-    remembered::change();
+    remembered::change(Kind::Access);
     let row = Row::from(client);
     diesel::update(clients::table.find(client.id.as_str()))
         .set((
@@ -200,7 +200,7 @@ pub fn set_disabled(
     disabled: bool,
     now: Instant,
 ) -> Result<bool> {
-    remembered::change();
+    remembered::change(Kind::Access);
     let changed = diesel::update(clients::table.find(id.as_str()))
         .set((
             clients::disabled_at.eq(disabled.then_some(At(now))),
@@ -213,7 +213,7 @@ pub fn set_disabled(
 
 /// Ends the client's own tokens that it has by now: they may carry what it has lost. Those that speak for users carry no scope.
 pub fn end_own_tokens(c: &mut AnyConnection, id: &ClientId, now: Instant) -> Result<()> {
-    remembered::change();
+    remembered::change(Kind::Access);
     diesel::update(clients::table.find(id.as_str()))
         .set(clients::scopes_from.eq(At(now)))
         .execute(c)?;
@@ -222,7 +222,7 @@ pub fn end_own_tokens(c: &mut AnyConnection, id: &ClientId, now: Instant) -> Res
 
 /// Ends every token of every client that there is by now, and every token that manages a registration: says how many of these.
 pub fn end_all_tokens(c: &mut AnyConnection, now: Instant) -> Result<usize> {
-    remembered::change();
+    remembered::change(Kind::Access);
     diesel::update(clients::table)
         .set(clients::tokens_from.eq(At(now)))
         .execute(c)?;
@@ -234,7 +234,7 @@ pub fn end_all_tokens(c: &mut AnyConnection, now: Instant) -> Result<usize> {
 
 /// From now on only operators manage this client: it has scopes that nobody gave it over HTTP.
 pub fn take_over(c: &mut AnyConnection, id: &ClientId) -> Result<()> {
-    remembered::change();
+    remembered::change(Kind::Access);
     diesel::update(clients::table.find(id.as_str()))
         .set((
             clients::registration_digest.eq(None::<Vec<u8>>),
@@ -247,7 +247,7 @@ pub fn take_over(c: &mut AnyConnection, id: &ClientId) -> Result<()> {
 /// Deletes a client with its secrets and tokens. Says whether there was such a client. Those that it has registered are an
 /// operator's from now on: another client may get the same id one day.
 pub fn delete(c: &mut AnyConnection, id: &ClientId) -> Result<bool> {
-    remembered::change();
+    remembered::change(Kind::Access);
     diesel::update(clients::table.filter(clients::registered_by.eq(id.as_str())))
         .set(clients::registered_by.eq(None::<String>))
         .execute(c)?;

@@ -8,13 +8,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use tokio::sync::oneshot;
 
 use super::audit;
 use super::connection::AnyConnection;
 use super::error::{Result, StorageError};
-use super::remembered::Epoch;
+use super::queue::{Queue, Refused};
+use super::remembered::Epochs;
 use crate::domain::DatabaseUrl;
 
 /// The most closures that share a transaction.
@@ -40,7 +40,7 @@ pub(super) enum Undo {
 
 /// A queue with its threads. Dropping it finishes what waits.
 pub(super) struct Lane {
-    queue: Option<Sender<Box<dyn Job>>>,
+    queue: Arc<Queue<Box<dyn Job>>>,
     threads: Vec<JoinHandle<()>>,
 }
 
@@ -103,20 +103,20 @@ impl Lane {
         url: &DatabaseUrl,
         mode: Mode,
         threads: usize,
-        epoch: &Arc<Epoch>,
+        epochs: &Arc<Epochs>,
     ) -> Result<Self> {
-        let (queue, jobs) = bounded::<Box<dyn Job>>(QUEUE);
+        let queue = Arc::new(Queue::<Box<dyn Job>>::new(QUEUE));
         let start = |index| {
             let connection = open(url, mode)?;
-            let (url, jobs, epoch) = (url.clone(), jobs.clone(), Arc::clone(epoch));
+            let (url, jobs, epochs) = (url.clone(), Arc::clone(&queue), Arc::clone(epochs));
             std::thread::Builder::new()
                 .name(format!("sqlite-{mode:?}-{index}").to_lowercase())
-                .spawn(move || drain(&url, mode, connection, &jobs, &epoch))
+                .spawn(move || drain(&url, mode, connection, &jobs, &epochs))
                 .map_err(|e| StorageError::Unavailable(format!("cannot start a thread: {e}")))
         };
         Ok(Self {
             threads: (0..threads).map(start).collect::<Result<_>>()?,
-            queue: Some(queue),
+            queue,
         })
     }
 
@@ -135,10 +135,9 @@ impl Lane {
             reply: Some(reply),
         });
         let ended = || StorageError::Unavailable("the database threads have ended".to_owned());
-        let queue = self.queue.as_ref().ok_or_else(ended)?;
-        queue.try_send(job).map_err(|error| match error {
-            TrySendError::Full(_) => StorageError::Busy("too many calls are waiting".to_owned()),
-            TrySendError::Disconnected(_) => ended(),
+        self.queue.push(job).map_err(|refused| match refused {
+            Refused::Full => StorageError::Busy("too many calls are waiting".to_owned()),
+            Refused::Closed => ended(),
         })?;
         answer.await.map_err(|_| ended())?
     }
@@ -146,7 +145,7 @@ impl Lane {
 
 impl Drop for Lane {
     fn drop(&mut self) {
-        drop(self.queue.take());
+        self.queue.close();
         for thread in self.threads.drain(..) {
             let _panicked = thread.join();
         }
@@ -166,14 +165,16 @@ fn drain(
     url: &DatabaseUrl,
     mode: Mode,
     connection: AnyConnection,
-    jobs: &Receiver<Box<dyn Job>>,
-    epoch: &Epoch,
+    jobs: &Queue<Box<dyn Job>>,
+    epochs: &Epochs,
 ) {
     let mut connection = Some(connection);
     let mut batch = Vec::with_capacity(BATCH);
-    while let Ok(first) = jobs.recv() {
-        batch.push(first);
-        batch.extend(jobs.try_iter().take(BATCH - 1));
+    loop {
+        jobs.take(BATCH, &mut batch);
+        if batch.is_empty() {
+            return;
+        }
         let opened = match connection.take() {
             Some(open) => Ok(open),
             None => open(url, mode),
@@ -190,7 +191,7 @@ fn drain(
             }
             Err(error) => Err(error),
         };
-        epoch.end_transaction();
+        epochs.end_transaction();
         batch.drain(..).for_each(|mut job| job.answer(&ended));
     }
 }

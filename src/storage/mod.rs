@@ -19,6 +19,7 @@ pub mod mails;
 mod migrations;
 pub mod own_keys;
 mod pool;
+mod queue;
 mod remembered;
 pub mod reset_tokens;
 mod schema;
@@ -37,7 +38,8 @@ use crate::domain::DatabaseUrl;
 use issue::Gathered;
 use lane::{Lane, Mode, Undo};
 use pool::Pool;
-use remembered::Epoch;
+use remembered::Epochs;
+pub use remembered::{Kind as Remembered, Memory};
 
 /// The two gates to the database. Each takes a closure over a connection, runs it off the async threads, and answers when
 /// its effect is durable. Callers cannot tell which database is behind them.
@@ -46,7 +48,7 @@ pub struct Storage(Arc<Inner>);
 
 struct Inner {
     backend: Backend,
-    epoch: Arc<Epoch>,
+    epochs: Arc<Epochs>,
     gathered: Gathered,
 }
 
@@ -76,19 +78,19 @@ impl Storage {
                 Schema::Create => migrations::run_if_new(&mut AnyConnection::create(url)?)?,
                 Schema::Require => migrations::require(&mut AnyConnection::open(url)?)?,
             }
-            let epoch = Arc::<Epoch>::default();
+            let epochs = Arc::<Epochs>::default();
             let backend = match url {
                 DatabaseUrl::Sqlite(_) => Backend::Sqlite {
-                    writes: Lane::start(url, Mode::Write, 1, &epoch)?,
-                    reads: Lane::start(url, Mode::Read, parallel as usize, &epoch)?,
+                    writes: Lane::start(url, Mode::Write, 1, &epochs)?,
+                    reads: Lane::start(url, Mode::Read, parallel as usize, &epochs)?,
                 },
                 DatabaseUrl::Postgres(_) => {
-                    Backend::Postgres(Pool::new(url, parallel, Arc::clone(&epoch)))
+                    Backend::Postgres(Pool::new(url, parallel, Arc::clone(&epochs)))
                 }
             };
             Ok(Self(Arc::new(Inner {
                 backend,
-                epoch,
+                epochs,
                 gathered: Gathered::default(),
             })))
         };
@@ -168,10 +170,8 @@ impl Storage {
         &self.0.gathered
     }
 
-    /// Changes whenever this process has changed a row of clients, their secrets or access tokens so that what was read of it before
-    /// must not be believed any more. Take it before reading.
-    pub fn epoch(&self) -> u64 {
-        self.0.epoch.count()
+    fn epochs(&self) -> &Epochs {
+        &self.0.epochs
     }
 
     /// Whether the database answers, and how its tables compare with what this program expects.

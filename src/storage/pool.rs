@@ -7,7 +7,7 @@ use tokio::sync::Semaphore;
 
 use super::connection::AnyConnection;
 use super::error::{Result, StorageError};
-use super::remembered::Epoch;
+use super::remembered::Epochs;
 use crate::domain::DatabaseUrl;
 use crate::{clock, telemetry};
 
@@ -28,7 +28,7 @@ const SETS: usize = 4;
 pub(super) struct Pool {
     url: DatabaseUrl,
     size: u32,
-    epoch: Arc<Epoch>,
+    epochs: Arc<Epochs>,
     sets: Mutex<Sets>,
     admitted: Arc<Semaphore>,
 }
@@ -94,11 +94,11 @@ impl Set {
 
 impl Pool {
     /// Makes a pool of at most `size` connections; they are opened when they are needed.
-    pub(super) fn new(url: &DatabaseUrl, size: u32, epoch: Arc<Epoch>) -> Self {
+    pub(super) fn new(url: &DatabaseUrl, size: u32, epochs: Arc<Epochs>) -> Self {
         Self {
             url: url.clone(),
             size,
-            epoch,
+            epochs,
             sets: Mutex::new(Sets {
                 current: Set::new(url, size),
                 left: Vec::new(),
@@ -140,7 +140,7 @@ impl Pool {
         let running = Arc::clone(&set.running).acquire_owned();
         let running = tokio::time::timeout(PATIENCE, running).await;
         let running = running.map_err(|_| busy("no connection became free"))?;
-        let (used, epoch) = (Arc::clone(&set), Arc::clone(&self.epoch));
+        let (used, epochs) = (Arc::clone(&set), Arc::clone(&self.epochs));
         let ended = telemetry::blocking(move || {
             // Held by the work, not by whoever waits for it.
             let _places = (admitted, running);
@@ -153,7 +153,7 @@ impl Pool {
             } else {
                 work(&mut pooled.connection)
             };
-            epoch.end_transaction();
+            epochs.end_transaction();
             // Many errors can mean that the server is gone; only a server that takes writes keeps its connection.
             pooled.lost = outcome.is_err() && !pooled.connection.takes_writes();
             pooled.used = clock::monotonic();
