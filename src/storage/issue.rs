@@ -1,17 +1,19 @@
-//! Tokens that are issued at the same time are stored together, each with its entry in the audit: what comes while one statement runs
-//! goes into the next one. On PostgreSQL that is one round trip and one commit for all of them.
+//! Tokens that are issued at the same time are stored together, each with its entry in the audit. On SQLite all writes are; on PostgreSQL
+//! what comes while one statement runs goes into the next one: one round trip and one commit for all of them.
 
 mod arrays;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use diesel::{PgConnection, RunQueryDsl};
+use diesel::RunQueryDsl;
 use tokio::sync::oneshot;
 
 use super::access_tokens::{self, NewAccessToken};
 use super::audit;
 use super::error::{Result, StorageError};
-use super::{AnyConnection, Storage};
+use super::{AnyConnection, Backend, Storage};
+use crate::clock;
 use crate::domain::audit::Entry;
 use arrays::Arrays;
 
@@ -19,6 +21,9 @@ use arrays::Arrays;
 const TOGETHER: usize = 256;
 /// The most that wait; beyond, callers are told to come back.
 const WAITING: usize = 4096;
+
+/// Of a statement that takes longer, it is no measure for how long to wait for more.
+const SLOWEST: Duration = Duration::from_millis(8);
 
 /// What waits to be stored.
 #[derive(Debug, Default)]
@@ -73,6 +78,13 @@ impl Drop for Storing<'_> {
 impl Storage {
     /// Stores a token of an application, with its entry in the audit. `Gone` says that its client is no more.
     pub async fn issue(&self, token: NewAccessToken, entry: Entry) -> Result<()> {
+        let Backend::Postgres(_) = self.0.backend else {
+            let insert = move |c: &mut AnyConnection| {
+                access_tokens::insert(c, &token)?;
+                audit::record(c, &entry)
+            };
+            return self.write_last(insert).await;
+        };
         let (reply, answer) = oneshot::channel();
         let call = Call {
             token,
@@ -99,6 +111,7 @@ impl Storage {
     async fn issue_gathered(&self) {
         let _storing = Storing(self.gathered());
         while let Some(calls) = self.gathered().next() {
+            let (begun, size) = (clock::monotonic(), calls.len());
             let (mut rows, mut replies) = (Vec::new(), Vec::new());
             for call in calls {
                 rows.push((call.token, call.entry));
@@ -112,40 +125,40 @@ impl Storage {
                 };
                 let _gone = reply.send(outcome);
             }
+            // Who was answered together mostly comes back together: whoever is first should not have a commit for itself.
+            let (answered, patience) = (clock::monotonic(), begun.elapsed().min(SLOWEST) / 4);
+            while self.gathered().lock().calls.len() < size && answered.elapsed() < patience {
+                tokio::task::yield_now().await; // the timer's steps are longer than that
+            }
         }
     }
 }
 
-/// Stores tokens, and says of each whether its client was still there. When all of it fails, some rows may be there that nobody
-/// has the token of.
+/// Stores tokens, and says of each whether its client was still there.
 fn insert(c: &mut AnyConnection, rows: &[(NewAccessToken, Entry)]) -> Result<Vec<Result<()>>> {
-    match c {
-        AnyConnection::Sqlite(_) => rows.iter().map(|row| alone(insert_one(c, row))).collect(),
-        AnyConnection::Postgres(postgres) => match insert_all(postgres, rows) {
-            // The client of one of them is no more, and that is not the others' fault.
-            Err(StorageError::Gone) => {
-                let each = rows.chunks(1).map(|row| alone(insert_all(postgres, row)));
-                each.collect()
-            }
-            all => all.map(|()| vec![Ok(()); rows.len()]),
-        },
+    match insert_all(c, rows) {
+        Ok(()) => Ok(vec![Ok(()); rows.len()]),
+        // The client of one of them is no more, and that is not the others' fault.
+        Err(StorageError::Gone) => rows.chunks(1).map(|row| insert_alone(c, row)).collect(),
+        Err(error) => Err(error),
     }
 }
 
-/// What concerns one token, apart from what concerns all of them.
-fn alone(stored: Result<()>) -> Result<Result<()>> {
-    match stored {
+/// Stores one token; what concerns all of them ends the whole.
+fn insert_alone(c: &mut AnyConnection, row: &[(NewAccessToken, Entry)]) -> Result<Result<()>> {
+    match insert_all(c, row) {
         Err(StorageError::Gone) => Ok(Err(StorageError::Gone)),
         other => other.map(Ok),
     }
 }
 
-fn insert_one(c: &mut AnyConnection, (token, entry): &(NewAccessToken, Entry)) -> Result<()> {
-    access_tokens::insert(c, token)?;
-    audit::record(c, entry)
-}
-
 /// Stores all of these tokens or none.
-fn insert_all(c: &mut PgConnection, rows: &[(NewAccessToken, Entry)]) -> Result<()> {
-    Ok(Arrays::of(rows).execute(c).map(drop)?)
+fn insert_all(c: &mut AnyConnection, rows: &[(NewAccessToken, Entry)]) -> Result<()> {
+    match c {
+        AnyConnection::Postgres(postgres) => Ok(Arrays::of(rows).execute(postgres).map(drop)?),
+        AnyConnection::Sqlite(_) => rows.iter().try_for_each(|(token, entry)| {
+            access_tokens::insert(c, token)?;
+            audit::record(c, entry)
+        }),
+    }
 }

@@ -7,6 +7,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use tokio::sync::oneshot;
 
@@ -15,12 +16,17 @@ use super::connection::AnyConnection;
 use super::error::{Result, StorageError};
 use super::queue::{Queue, Refused};
 use super::remembered::Epochs;
+use crate::clock;
 use crate::domain::DatabaseUrl;
 
 /// The most closures that share a transaction.
 const BATCH: usize = 256;
 /// The most closures that wait; beyond, callers are told to come back.
 const QUEUE: usize = 1024;
+
+/// A transaction that takes longer is worth waiting for its callers; of one that takes longer still, it is no measure.
+const SLOW: Duration = Duration::from_micros(400);
+const SLOWEST: Duration = Duration::from_millis(8);
 
 /// What a lane's transactions may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -170,11 +176,13 @@ fn drain(
 ) {
     let mut connection = Some(connection);
     let mut batch = Vec::with_capacity(BATCH);
+    let mut rhythm = Rhythm::default();
     loop {
-        jobs.take(BATCH, &mut batch);
+        jobs.take(BATCH, rhythm.expected, rhythm.patience(mode), &mut batch);
         if batch.is_empty() {
             return;
         }
+        let (begun, size) = (clock::monotonic(), batch.len());
         let opened = match connection.take() {
             Some(open) => Ok(open),
             None => open(url, mode),
@@ -191,8 +199,30 @@ fn drain(
             }
             Err(error) => Err(error),
         };
+        rhythm = Rhythm {
+            expected: size,
+            taken: begun.elapsed(),
+        };
         epochs.end_transaction();
         batch.drain(..).for_each(|mut job| job.answer(&ended));
+    }
+}
+
+/// How the last transaction went. Callers who were answered together mostly come back together, so on a slow disk it pays to wait a
+/// little for all of them: otherwise the first to come back has a commit for itself, and all others wait for two.
+#[derive(Debug, Default)]
+struct Rhythm {
+    expected: usize,
+    taken: Duration,
+}
+
+impl Rhythm {
+    fn patience(&self, mode: Mode) -> Duration {
+        match mode {
+            Mode::Read => Duration::ZERO,
+            Mode::Write if self.taken < SLOW => Duration::ZERO,
+            Mode::Write => self.taken.min(SLOWEST) / 4,
+        }
     }
 }
 

@@ -3,6 +3,12 @@
 
 use std::collections::VecDeque;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::clock;
+
+/// How long a reader who expects more sleeps before it looks again.
+const NAP: Duration = Duration::from_micros(50);
 
 /// The queue.
 pub(super) struct Queue<T> {
@@ -60,8 +66,15 @@ impl<T> Queue<T> {
         Ok(())
     }
 
-    /// Waits for at least one, and moves up to `most` into `taken`. Nothing comes any more once it is closed and empty.
-    pub(super) fn take(&self, most: usize, taken: &mut Vec<T>) {
+    /// Waits for at least one, then for as many as are `expected`, but no longer than `patience`; and moves up to `most` into `taken`.
+    /// Nothing comes any more once it is closed and empty.
+    pub(super) fn take(
+        &self,
+        most: usize,
+        expected: usize,
+        patience: Duration,
+        taken: &mut Vec<T>,
+    ) {
         let mut state = self.lock();
         while state.waiting.is_empty() && !state.closed {
             state.sleepers += 1;
@@ -70,6 +83,19 @@ impl<T> Queue<T> {
                 .wait(state)
                 .unwrap_or_else(PoisonError::into_inner);
             state.sleepers -= 1;
+        }
+        if state.waiting.len() < expected.min(most) && !patience.is_zero() && !state.closed {
+            // Nobody wakes us for each that comes: that would cost more than the wait.
+            let patient = clock::monotonic() + patience;
+            while state.waiting.len() < expected.min(most) && !state.closed {
+                let left = patient.saturating_duration_since(clock::monotonic());
+                if left.is_zero() {
+                    break;
+                }
+                drop(state);
+                std::thread::sleep(left.min(NAP));
+                state = self.lock();
+            }
         }
         let next = state.waiting.len().min(most);
         taken.extend(state.waiting.drain(..next));

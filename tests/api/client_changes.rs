@@ -135,9 +135,9 @@ both! {
     async fn o19_tokens_that_were_not_deleted_yet_stay_dead_when_their_client_is_switched_on(app: TestApp) {
         let client = app.client(APP).await;
         let token = app.token_of(&client).await;
-        for at in [Some(app.clock.now()), None] {
-            let id = client.client_id();
-            app.flows.storage.write(move |c| clients::set_disabled(c, &id, at)).await.unwrap();
+        for disabled in [true, false] {
+            let (id, now) = (client.client_id(), app.clock.now());
+            app.flows.storage.write(move |c| clients::set_disabled(c, &id, disabled, now)).await.unwrap();
             assert_eq!(app.check(&token, "x").await.said(), "401 invalid_token");
         }
         assert_eq!(app.check(&app.token_of(&client).await, "x").await.said(), "400 wrong_token");
