@@ -82,17 +82,16 @@ async fn main() -> io::Result<()> {
 
 async fn accept(listener: TcpListener, sink: Arc<Sink>) {
     while let Ok((stream, _)) = listener.accept().await {
-        let number = sink.sessions.fetch_add(1, Ordering::Relaxed);
         let sink = Arc::clone(&sink);
         // A session that fails is the service's to mend: the mail comes again.
-        tokio::spawn(async move { sink.serve(stream, number == 0).await });
+        tokio::spawn(async move { sink.serve(stream).await });
     }
 }
 
 impl Sink {
-    async fn serve(&self, stream: TcpStream, first: bool) -> io::Result<()> {
+    async fn serve(&self, stream: TcpStream) -> io::Result<()> {
         stream.set_nodelay(true)?;
-        let slow = first && !self.slow.is_zero();
+        let mut slow = false;
         let mut stream = BufReader::new(stream);
         let mut opened = self.opened.clone();
         let open = opened.wait_for(|open| *open).await;
@@ -106,7 +105,11 @@ impl Sink {
             }
             let word = line.get(..4).unwrap_or_default().to_ascii_uppercase();
             let reply: &[u8] = match word.as_str() {
-                "EHLO" => b"250-sink\r\n250-8BITMIME\r\n250 SMTPUTF8\r\n",
+                "EHLO" => {
+                    let number = self.sessions.fetch_add(1, Ordering::Relaxed);
+                    slow = number == 0 && !self.slow.is_zero();
+                    b"250-sink\r\n250-8BITMIME\r\n250 SMTPUTF8\r\n"
+                }
                 "DATA" => {
                     stream.write_all(b"354 go on\r\n").await?;
                     let mail = read_mail(&mut stream).await?;
