@@ -50,7 +50,7 @@ class Load:
         faults = {
             "answers that are no success": result["failed"] or result["refused"] - result["turned_away"],
             "connections that failed": result["socket"], "calls without an answer": result["timeouts"],
-            "calls beyond what was prepared": result["exhausted"], "calls answered, which is none": not result["requests"],
+            "kind of calls beyond what was prepared": result["exhausted"],
         }
         if said := ", ".join(f"{number:d} {what}" for what, number in faults.items() if number):
             raise Spoiled(f"{self.name}, {self.connections} connections: {said}")
