@@ -11,7 +11,7 @@ import urllib.request
 from urllib.parse import urlencode
 
 from .load import measure, post
-from .process import Program, Spoiled, free_port, run, wait_for_calm
+from .process import Program, Spoiled, free_port, run
 from .works import HEADLINE
 
 ID, SECRET = "bench", "a-secret-of-the-bench-that-is-long-enough"
@@ -26,12 +26,16 @@ class Peer:
         self.name, self.token, self.introspect = name, token, introspect
         self.words, self.environment, self.before = words, environment, before
 
-    def serve(self, port, log):
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("UNFORGET_")} | self.environment
+    def prepare(self):
         if self.before:
-            run(*self.before, env=environment)
+            run(*self.before, env=self.all_of_environment())
+
+    def serve(self, port, log):
         words = [str(word).replace("{port}", str(port)) for word in self.words]
-        return Program(self.name, words, log=log, env=environment)
+        return Program(self.name, words, log=log, env=self.all_of_environment())
+
+    def all_of_environment(self):
+        return {name: value for name, value in os.environ.items() if not name.startswith("UNFORGET_")} | self.environment
 
 
 def installed(root, say):
@@ -85,26 +89,29 @@ def call(url, **fields):
 
 
 def measure_all(options, root, folder, bare, say):
-    """Their runs, each between two of the bare server."""
+    """Their runs, each between two of the bare server, and each on a server that was just started: what one has left over is not
+    the next one's."""
     runs = []
     for peer in all_of(root, folder, say):
         say(f"{peer.name}, {HEADLINE} connections")
-        port, log = free_port(), folder / "peer.log"
-        base, seconds = f"http://127.0.0.1:{port}", max(SECONDS, options.seconds)
-        with peer.serve(port, log) as server:
-            server.wait_for_port(port)
-            pid = server.process.pid
-            for number in range(options.rounds):
-                for work in ("introspect", "token"):  # in this order: a small store forgets the token when others are made
-                    live = call(base + peer.token, grant_type="client_credentials")["access_token"]
-                    said = [call(base + peer.introspect, token=live) for _ in range(8)]
-                    if not all(one["active"] for one in said):
-                        raise Spoiled(f"{peer.name} does not know its own token")
-                    form = "grant_type=client_credentials" if work == "token" else f"token={live}"
-                    kinds = [post(getattr(peer, work), BASIC, body=form)]
-                    before = bare.measure(HEADLINE, options.seconds)["per_second"]
-                    measured = measure(pid, None, name=work, url=base, folder=folder, connections=HEADLINE, seconds=seconds, kinds=kinds)
-                    after = bare.measure(HEADLINE, options.seconds)["per_second"]
-                    runs.append({"peer": peer.name, "work": work, "round": number, "bare": (before + after) / 2} | measured)
-                    wait_for_calm(pid)
+        peer.prepare()
+        for number in range(options.rounds):
+            for work in ("token", "introspect"):
+                before = bare.measure(HEADLINE, options.seconds)["per_second"]
+                measured = measure_one(peer, work, folder, max(SECONDS, options.seconds))
+                after = bare.measure(HEADLINE, options.seconds)["per_second"]
+                runs.append({"peer": peer.name, "work": work, "round": number, "bare": (before + after) / 2} | measured)
     return runs
+
+
+def measure_one(peer, work, folder, seconds):
+    port = free_port()
+    base = f"http://127.0.0.1:{port}"
+    with peer.serve(port, folder / "peer.log") as server:
+        server.wait_for_port(port)
+        live = call(base + peer.token, grant_type="client_credentials")["access_token"]
+        if not all(call(base + peer.introspect, token=live)["active"] for _ in range(8)):
+            raise Spoiled(f"{peer.name} does not know its own token")
+        form = "grant_type=client_credentials" if work == "token" else f"token={live}"
+        return measure(server.process.pid, None, name=work, url=base, folder=folder, connections=HEADLINE, seconds=seconds,
+                       kinds=[post(getattr(peer, work), BASIC, body=form)])
