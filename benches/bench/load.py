@@ -47,14 +47,19 @@ class Load:
             result = json.loads(said[said.index("{"):])
         except ValueError:
             raise Spoiled(f"{self.name}, {self.connections} connections: {said.strip()}") from None
-        faults = {
-            "answers that are no success": result["failed"] or result["refused"] - result["turned_away"],
-            "connections that failed": result["socket"], "calls without an answer": result["timeouts"],
-            "kind of calls beyond what was prepared": result["exhausted"],
-        }
-        if said := ", ".join(f"{number:d} {what}" for what, number in faults.items() if number):
+        if said := faults(result):
             raise Spoiled(f"{self.name}, {self.connections} connections: {said}")
         return result
+
+
+def faults(result):
+    """What spoils a run, in words."""
+    numbers = {
+        "answers that are no success": result["failed"] or result["refused"] - result["turned_away"],
+        "connections that failed": result["socket"], "calls without an answer": result["timeouts"],
+        "kind of calls beyond what was prepared": result["exhausted"],
+    }
+    return ", ".join(f"{number:d} {what}" for what, number in numbers.items() if number)
 
 
 def measure(pid, database_pid, **load):
