@@ -51,7 +51,7 @@ class Program:
     """A server that runs until it is left, with all that it has started."""
 
     def __init__(self, name, words, log=None, **options):
-        self.name = name
+        self.name, self.at_once = name, False
         self.output = open(log, "ab") if log else subprocess.DEVNULL
         self.process = subprocess.Popen([str(word) for word in words], stderr=self.output, start_new_session=True,
                                         **({"stdout": self.output} | options))
@@ -60,7 +60,8 @@ class Program:
         return self
 
     def __exit__(self, *_):
-        for word, patience in ((signal.SIGTERM, 15), (signal.SIGKILL, 5)):
+        words = ((signal.SIGKILL, 5),) if self.at_once else ((signal.SIGTERM, 15), (signal.SIGKILL, 5))
+        for word, patience in words:
             try:
                 os.killpg(self.process.pid, word)
                 self.process.wait(patience)
@@ -127,12 +128,3 @@ def memory_kb(pid, field="VmHWM"):
             continue
         sizes += sum(int(line.split()[1]) for line in lines if line.startswith(field + ":"))
     return sizes
-
-
-def wait_for_calm(pid):
-    """Waits until a process has next to nothing to do: what the last run has left over is not the next one's."""
-    def is_calm():
-        before = cpu_seconds(pid)
-        time.sleep(0.2)
-        return cpu_seconds(pid) - before <= 0.02
-    wait_for("the server is at rest", is_calm, 0)

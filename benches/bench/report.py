@@ -121,6 +121,24 @@ def details(results, database):
         yield f"{connections} connection{'s' if connections > 1 else ''}:\n\n{table(head, rows)}"
 
 
+def storms(results):
+    """The token endpoint while many verify."""
+    rows = []
+    for database, name in NAMES.items():
+        if these := [storm for storm in results["storms"] if storm["database"] == database]:
+            rows.append([name, number(median(of(these, "per_second"))), several([storm["per_second"] / storm["bare"] for storm in these]),
+                         time(median(of(these, "p50_us"))), time(median(of(these, "p99_us"))),
+                         several([storm["verified"] / storm["bcrypt"] for storm in these])])
+    return table(["", "tokens a second", "ratio to bare", "p50", "p99", "verified, ratio to bcrypt alone"], rows) if rows else ""
+
+
+def mails(results):
+    """What was delivered, and by how many sessions."""
+    rows = [[NAMES[mail["database"]] + (", one slow session" if mail["slow"] else ""), number(mail["mails"]), f"{mail['seconds']:.2f} s",
+             number(mail["per_second"]), mail["sessions"], mail["by_the_slow_one"] if mail["slow"] else ""] for mail in results["mails"]]
+    return table(["", "mails", "took", "a second", "sessions", "by the slow one"], rows) if rows else ""
+
+
 def peers(results):
     rows = []
     for name in dict.fromkeys(run["peer"] for run in results["peers"]):
@@ -162,6 +180,8 @@ come back a second later (503), and do.
     for database, name in NAMES.items():
         if tables := list(details(results, database)):
             parts += [f"## {name}\n", *tables]
+    for heading, part in (("A storm of verify", storms(results)), ("Mail", mails(results))):
+        parts += [f"## {heading}\n", part] if part else []
     if results["peers"]:
         parts += ["## Others\n", PEERS, peers(results)]
     parts.append("## What the words mean\n")
@@ -172,10 +192,11 @@ come back a second later (503), and do.
 - **CPU**: of the server's processes (utime + stime), per request; work beside it, such as mails that nobody is to get, is in it.
 - **memory**: the most that was resident during the runs (VmHWM), of the server and not of its database.
 - **p50, p99** where passwords are hashed: most of it is waiting for a turn.
-- **mails**: {mails} queued reset mails, delivered to a mail server on loopback; with one slow session, its first session takes two seconds
-  for each mail. Links for check and reset come out of these mails.
+- **storm**: 64 connections verify while 64 others get tokens.
+- **mails**: the queue is filled first, then delivered to a mail server on loopback that keeps nothing; with one slow session, its first
+  session takes two seconds for each mail. The links for check and reset come out of these mails.
 - **start to ready**: from exec to 200 of `/health/ready`, on a database that is up to date; memory when idle, two seconds later.
-""".replace("{mails}", number(max(of(results["mails"], "mails"), default=0))))
+""")
     size = f"The program has {about['binary_bytes'] / 1e6:.1f} MB"
     if "build_seconds" in about:
         size += f"; its release build from nothing took {about['build_seconds'] / 60:.1f} minutes"

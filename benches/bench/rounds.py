@@ -1,9 +1,10 @@
 """The rounds: each work between two runs of what it is compared with, since the machine is another one a minute later."""
 
 import json
+import os
 
 from .load import Load, measure
-from .process import Program, free_port, run, wait_for_calm
+from .process import Program, free_port, run
 from .works import HEADLINE, hash_share
 
 COST = 12  # of the hashes, as shipped
@@ -43,54 +44,70 @@ class Rounds:
                       [work for work in quick if work == "remind"]):
             for connections in self.options.connections if works else ():
                 self.say(f"{self.service.database}, {connections} connections: {', '.join(works)}")
-                with self.service.serve() as server:
-                    self.pid = server.process.pid
+                for number in range(self.options.rounds if connections == HEADLINE else 1):
+                    if not hash_share(works[0]):
+                        self.quick_round(works, connections, number)
+                        continue
                     for work in works:
-                        self.service.prove(work)  # the first answers warm it up, too
-                    for number in range(self.options.rounds if connections == HEADLINE else 1):
-                        self.round(works, connections, number)
+                        self.hashing_round(work, connections, number)
 
-    def round(self, works, connections, number):
-        before = self.compare(works[0], connections)
-        for work in works:
-            measured = self.one(work, connections)
-            after = self.compare(work, connections)
-            beside = {name: (before[name] + after[name]) / 2 for name in after}
-            self.runs.append({"work": work, "database": self.service.database, "connections": connections, "round": number}
-                             | measured | beside)
-            before = after
-            if work != "remind":
-                wait_for_calm(self.pid)
+    def quick_round(self, works, connections, number):
+        """These works in turn, each between two runs of the bare server."""
+        with self.serve():
+            for work in works:
                 self.service.prove(work)
+            self.one(works[0], connections, 1)  # to warm it up
+            before = self.compare(works[0], connections)
+            for work in works:
+                measured = self.one(work, connections)
+                self.service.prove(work)
+                after = self.compare(work, connections)
+                self.add(work, connections, number, measured, before, after)
+                before = after
+
+    def hashing_round(self, work, connections, number):
+        """One work. Who waits for a hash and goes away is hashed for all the same, so the server is gone before anything else is
+        measured."""
+        before = self.compare(work, connections)
+        with self.serve():
+            self.service.prove(work)
+            measured = self.one(work, connections)
+        self.add(work, connections, number, measured, before, self.compare(work, connections))
+
+    def add(self, work, connections, number, measured, before, after):
+        beside = {name: (before[name] + after[name]) / 2 for name in after}
+        self.runs.append({"work": work, "database": self.service.database, "connections": connections, "round": number} | measured | beside)
+
+    def serve(self):
+        """The service, which is killed in the end: nothing is to be finished first."""
+        server = self.service.serve()
+        server.at_once, self.pid = True, server.process.pid
+        return server
 
     def compare(self, work, connections):
         """What the limits are just now."""
         bare = self.bare.measure(connections, 1 if hash_share(work) else self.options.seconds)
-        self.bare_run(bare, connections)
+        self.runs.append({"work": "bare", "database": None, "connections": connections, "round": 0} | bare)
         return {"bare": bare["per_second"]} | ({"bcrypt": self.bcrypt()} if hash_share(work) else {})
-
-    def bare_run(self, measured, connections):
-        self.runs.append({"work": "bare", "database": None, "connections": connections, "round": 0} | measured)
 
     def bcrypt(self):
         said = run(self.programs / "bench-bcrypt", COST, max(1, self.options.hash_seconds / 2))
         return json.loads(said)["per_second"]
 
-    def one(self, work, connections):
+    def one(self, work, connections, seconds=None):
         hashes = hash_share(work) > 0
         measured = measure(
             self.pid, self.database_pid, name=work, url=self.service.base, folder=self.service.folder, connections=connections,
-            seconds=self.options.hash_seconds if hashes else self.options.seconds, kinds=self.service.kinds(work), hashes=hashes)
+            seconds=seconds or (self.options.hash_seconds if hashes else self.options.seconds), kinds=self.service.kinds(work), hashes=hashes)
         self.service.used_up(measured["used"])
         return measured
 
     def storm(self, number):
         """Many verify at once; how is the token endpoint?"""
         self.say(f"{self.service.database}: token while {STORM_CONNECTIONS} connections verify")
-        with self.service.serve() as server:
-            self.pid = server.process.pid
+        limits = self.compare("verify", HEADLINE)
+        with self.serve():
             self.service.prove("verify")
-            limits = self.compare("verify", HEADLINE)
             storm = Load("verify", self.service.base, self.service.folder, STORM_CONNECTIONS, self.options.hash_seconds + 1,
                          self.service.kinds("verify"), hashes=True)
             try:
@@ -104,10 +121,10 @@ class Rounds:
 
 def needs_links(options):
     """How many links the works will use up at most, with room to spare: they come by mail beforehand."""
-    works = {"reset", "mixture"} & set(options.only)
-    each = 0
-    for connections in options.connections if works else ():
+    works, each = {"reset", "mixture"} & set(options.only), 0
+    hashed = 10 * len(os.sched_getaffinity(0))  # a second: no core is as fast as that
+    for connections in options.connections:
         rounds = options.rounds if connections == HEADLINE else 1
         turned_away = max(0, connections - 60)  # each comes back once a second
-        each += rounds * (connections + (40 + turned_away) * (options.hash_seconds + 2))
+        each += rounds * (connections + (hashed + turned_away) * (options.hash_seconds + 2))
     return each * len(works) + 2
