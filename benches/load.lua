@@ -5,7 +5,7 @@
 -- A plan is a table of kinds of requests: {share, path, headers, body}, or for bodies that differ {.., before, bodies | made_up,
 -- after, again}. `bodies` names a file with a line for each; when they are used up, that is a failure unless they may be used `again`.
 -- `made_up` numbers them. With `hashes` each answer is looked at: 503 is one too, and whoever gets it comes back a second later, as
--- Retry-After says.
+-- Retry-After says. Of the first `skip` seconds nothing is counted: not before every connection waits is it as it will stay.
 
 local ffi = require("ffi")
 ffi.cdef [[ typedef struct { long s; long ns; } instant; int clock_gettime(int clock, instant *at); ]]
@@ -56,7 +56,7 @@ end
 
 function init(args)
     local plan = dofile(args[1])
-    started = now()
+    started = now() + (plan.skip or 0)
     if not plan.kinds then return end -- GET
     if #plan.kinds == 1 and plan.kinds[1].body then -- the same bytes again and again: wrk needs no Lua
         local kind = plan.kinds[1]
@@ -65,21 +65,24 @@ function init(args)
         return
     end
     local makers, sum = {}, 0
-    math.randomseed(plan.seed)
     for _, kind in ipairs(plan.kinds) do
         sum = sum + kind.share
-        table.insert(makers, { up_to = sum, make = maker(kind) })
+        table.insert(makers, { share = kind.share, owed = 0, make = maker(kind) })
     end
-    function request()
-        local drawn = #makers == 1 and 0 or math.random() * sum
+    function request() -- whose turn it is: as even as shares can be, and no chance in it
+        local next = makers[1]
         for _, m in ipairs(makers) do
-            if drawn < m.up_to then return m.make() end
+            m.owed = m.owed + m.share
+            if m.owed > next.owed then next = m end
         end
+        next.owed = next.owed - sum
+        return next.make()
     end
     if not plan.hashes then return end
     function response(status)
         if status >= 200 and status < 300 then
-            good, last = good + 1, now()
+            last = now()
+            if last >= started then good = good + 1 end
         elseif status == 503 then
             turned_away, pauses = turned_away + 1, pauses + 1
         else

@@ -37,7 +37,7 @@ class Ratios(unittest.TestCase):
         for run, (per_second, bare) in zip(of(results, "token"), ((50, 100), (90, 300), (80, 100)), strict=True):
             run |= {"per_second": per_second, "bare": bare}
         said = rows(report.write(results), "Targets")["token, SQLite"]
-        self.assertEqual(said, ["0.55 of bare", "0.50 (0.30 to 0.80)", "missed"])
+        self.assertEqual(said, ["0.55 of bare", "0.500 (0.300 to 0.800)", "missed"])
 
     def test_what_is_just_good_enough_is_met(self):
         results = recorded()

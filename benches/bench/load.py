@@ -33,7 +33,8 @@ class Load:
     def __init__(self, name, url, folder, connections, seconds, kinds=None, hashes=False):
         plan = Path(folder) / f"{name}-{connections}.lua"
         plan.write_text("return " + lua({
-            "kinds": kinds, "hashes": hashes, "crowded": hashes and connections > 64, "seed": connections,
+            "kinds": kinds, "hashes": hashes, "crowded": hashes and connections > 64,
+            "skip": seconds / 4 if hashes and len(kinds) > 1 else 0,
         } if kinds else {}) + "\n")
         self.name, self.connections = name, connections
         self.wrk = subprocess.Popen(
@@ -66,15 +67,14 @@ def measure(pid, database_pid, **load):
     """One run against a server, with what it cost."""
     forget_peak(pid)
     before = cpu_seconds(pid), database_pid and cpu_seconds(database_pid)
-    running = Load(**load)
-    result = running.result()
-    done = result["good"] if load.get("hashes") else result["requests"]
-    if not done:
-        raise Spoiled(f"{load['name']}, {load['connections']} connections: nothing was done")
-    seconds = result["good_seconds"] if load.get("hashes") else result["seconds"]
+    result = Load(**load).result()
+    done, seconds = (result["good"], result["good_seconds"]) if load.get("hashes") else (result["requests"], result["seconds"])
+    if not done or not seconds:
+        raise Spoiled(f"{load['name']}, {load['connections']} connections: nothing was done in {load['seconds']} s")
+    spent = lambda now, before: (now - before) / result["seconds"] * seconds / done * 1e6
     return {
         "per_second": done / seconds, "p50_us": result["p50_us"], "p99_us": result["p99_us"],
-        "cpu_us": (cpu_seconds(pid) - before[0]) / done * 1e6,
-        "database_cpu_us": (cpu_seconds(database_pid) - before[1]) / done * 1e6 if database_pid else None,
+        "cpu_us": spent(cpu_seconds(pid), before[0]),
+        "database_cpu_us": spent(cpu_seconds(database_pid), before[1]) if database_pid else None,
         "memory_kb": memory_kb(pid), "turned_away": result["turned_away"] / result["requests"], "used": result["used"],
     }
