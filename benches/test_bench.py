@@ -68,6 +68,13 @@ class Report(unittest.TestCase):
                 self.assertTrue(measured, work)
                 self.assertEqual(len(there), len(measured), (work, name))
 
+    def test_who_is_turned_away_is_counted_and_a_mixture_without_them_has_no_ratio(self):
+        results = recorded()
+        for run in of(results, "mixture", connections=256):
+            run["turned_away"] = 0.25
+        there = [line for line in report.write(results).splitlines() if line.startswith("| mixture") and "25.0%" in line]
+        self.assertEqual([line.split("|")[3].strip() for line in there], [""])
+
     def test_the_columns_of_every_table_are_below_each_other(self):
         for part in re.findall(r"(?:^\|.*\n)+", report.write(recorded()), re.MULTILINE):
             self.assertEqual(len({len(line) for line in part.splitlines()}), 1, part)
