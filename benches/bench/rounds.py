@@ -48,8 +48,9 @@ class Rounds:
                     if not hash_share(works[0]):
                         self.quick_round(works, connections, number)
                         continue
+                    before = self.compare(works[0], connections)
                     for work in works:
-                        self.hashing_round(work, connections, number)
+                        before = self.hashing_round(work, connections, number, before)
 
     def quick_round(self, works, connections, number):
         """These works in turn, each between two runs of the bare server."""
@@ -65,14 +66,15 @@ class Rounds:
                 self.add(work, connections, number, measured, before, after)
                 before = after
 
-    def hashing_round(self, work, connections, number):
+    def hashing_round(self, work, connections, number, before):
         """One work. Who waits for a hash and goes away is hashed for all the same, so the server is gone before anything else is
         measured."""
-        before = self.compare(work, connections)
         with self.serve():
             self.service.prove(work)
             measured = self.one(work, connections)
-        self.add(work, connections, number, measured, before, self.compare(work, connections))
+        after = self.compare(work, connections)
+        self.add(work, connections, number, measured, before, after)
+        return after
 
     def add(self, work, connections, number, measured, before, after):
         beside = {name: (before[name] + after[name]) / 2 for name in after}
@@ -91,7 +93,7 @@ class Rounds:
         return {"bare": bare["per_second"]} | ({"bcrypt": self.bcrypt()} if hash_share(work) else {})
 
     def bcrypt(self):
-        said = run(self.programs / "bench-bcrypt", COST, max(1, self.options.hash_seconds / 2))
+        said = run(self.programs / "bench-bcrypt", COST, max(1, self.options.hash_seconds / 4))
         return json.loads(said)["per_second"]
 
     def one(self, work, connections, seconds=None):
