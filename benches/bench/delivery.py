@@ -25,4 +25,6 @@ def deliver(service, programs, first, last, tokens=None, slow=False):
             except (subprocess.TimeoutExpired, ValueError):
                 raise Spoiled(f"{count} mails do not arrive") from None
             server.is_alive()
-    return {"database": service.database, "slow": slow, "per_second": said["mails"] / said["seconds"]} | said
+    # A slow session's last mail comes when all others are there: that is no matter of speed.
+    rate = (count - 1) / said["but_one"] if slow else count / said["seconds"]
+    return {"database": service.database, "slow": slow, "per_second": rate} | said

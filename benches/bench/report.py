@@ -198,7 +198,7 @@ come back a second later (503), and do.
   run on, when every connection has met a hash.
 - **storm**: 64 connections verify while 64 others get tokens.
 - **mails**: the queue is filled first, then delivered to a mail server on loopback that keeps nothing; with one slow session, its first
-  session takes two seconds for each mail. The links for check and reset come out of these mails.
+  session takes two seconds for each mail, the last of which is not counted. The links for check and reset come out of these mails.
 - **start to ready**: from exec to 200 of `/health/ready`, on a database that is up to date; memory when idle, two seconds later.
 """)
     size = f"The program has {about['binary_bytes'] / 1e6:.1f} MB"
