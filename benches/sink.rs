@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use clap::Parser;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
@@ -113,7 +113,7 @@ impl Sink {
                 "EHLO" => {
                     let number = self.sessions.fetch_add(1, Ordering::Relaxed);
                     slow = number == 0 && !self.slow.is_zero();
-                    b"250-sink\r\n250-8BITMIME\r\n250 SMTPUTF8\r\n"
+                    b"250-sink\r\n250-PIPELINING\r\n250-8BITMIME\r\n250 SMTPUTF8\r\n"
                 }
                 "DATA" => {
                     stream.write_all(b"354 go on\r\n").await?;
@@ -156,13 +156,14 @@ impl Sink {
 /// Up to the line that is a point (RFC 5321 section 4.1.1.4).
 async fn read_mail(stream: &mut BufReader<TcpStream>) -> io::Result<String> {
     let mut mail = Vec::with_capacity(8 * 1024);
-    while !mail.ends_with(b"\r\n.\r\n") {
-        let mut part = [0; 8 * 1024];
-        let read = stream.read(&mut part).await?;
-        if read == 0 {
+    loop {
+        let line = mail.len();
+        if stream.read_until(b'\n', &mut mail).await? == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
-        mail.extend_from_slice(&part[..read]);
+        if mail[line..] == *b".\r\n" {
+            break;
+        }
     }
     Ok(String::from_utf8_lossy(&mail).into_owned())
 }
