@@ -94,7 +94,7 @@ impl Standing {
     }
 
     /// A token whose bearer has proved that it is his to use.
-    pub(super) fn proven(live: LiveToken) -> Self {
+    pub fn proven(live: LiveToken) -> Self {
         Self {
             bearer: Cow::Borrowed("Bearer ?"),
             valid: true,
