@@ -2,7 +2,7 @@
 
 mod json;
 
-use std::io::IsTerminal;
+use std::io::{BufWriter, IsTerminal};
 
 use tokio::runtime::Handle;
 use tracing::Span;
@@ -18,7 +18,7 @@ use json::Json;
 pub fn start() -> WorkerGuard {
     let (writer, guard) = NonBlockingBuilder::default()
         .lossy(true)
-        .finish(std::io::stderr());
+        .finish(BufWriter::new(std::io::stderr())); // flushed whenever no more lines wait
     subscribe(writer);
     guard
 }

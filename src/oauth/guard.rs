@@ -93,7 +93,7 @@ impl Standing {
     }
 
     /// A token whose bearer has proved that it is his to use.
-    pub(super) fn proven(live: Arc<KnownToken>) -> Self {
+    pub fn proven(live: Arc<KnownToken>) -> Self {
         Self {
             bearer: Cow::Borrowed("Bearer ?"),
             valid: true,

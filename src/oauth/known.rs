@@ -28,6 +28,16 @@ pub struct KnownToken {
     pub(super) allowed: Allowed,
 }
 
+impl KnownToken {
+    /// One that nothing was asked of yet.
+    pub fn new(live: LiveToken) -> Arc<Self> {
+        Arc::new(Self {
+            live,
+            allowed: Allowed::default(),
+        })
+    }
+}
+
 /// A client that showed a live secret.
 pub(super) struct KnownClient {
     pub(super) client: Arc<Client>,
@@ -67,10 +77,7 @@ impl Known {
             self.tokens.forget(&key);
             return Ok(None);
         };
-        let known = Arc::new(KnownToken {
-            live,
-            allowed: Allowed::default(),
-        });
+        let known = KnownToken::new(live);
         self.tokens.keep(key, Arc::clone(&known), asked);
         Ok(Some(known))
     }
