@@ -28,6 +28,7 @@ class Cluster:
         subprocess.run(command, cwd="/", check=True, stdout=subprocess.DEVNULL, **self.account)
 
     def __enter__(self):
+        shutil.rmtree(self.data, ignore_errors=True)
         self.data.mkdir()
         for place in (self.home, self.data):
             shutil.chown(place, self.account.get("user"), self.account.get("group")) if self.account else None

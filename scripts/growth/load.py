@@ -83,12 +83,14 @@ class Made:
 
 
 class Sqlite:
-    """Through Python's own driver, without waiting for the disk: a crash here costs another run."""
+    """Through Python's own driver, without waiting for the disk: a crash here costs another run. `alone`: nobody else has the file."""
 
-    def __init__(self, path):
-        self.db = sqlite3.connect(path, isolation_level=None)
-        for pragma in ("journal_mode = OFF", "synchronous = OFF", "cache_size = -500000", "temp_store = FILE"):
-            self.db.execute(f"PRAGMA {pragma}").fetchone()
+    def __init__(self, path, alone=True):
+        self.db = sqlite3.connect(path, isolation_level=None, timeout=60)
+        for pragma in ("synchronous = OFF", "cache_size = -500000", "temp_store = FILE"):
+            self.db.execute(f"PRAGMA {pragma}")
+        if alone:
+            self.db.execute("PRAGMA journal_mode = OFF").fetchone()
         self.db.create_function("uid", 2, self.id, deterministic=True)
         self.random = "randomblob(32)"
 
@@ -227,13 +229,10 @@ def load(db, size, made):
         f"{db.uid(joined, 'n')}, {address}, {address}, '{hash_of_all}', '{{}}', {db.instant(joined)}",
         size.users,
     )
-    issued = f"{db.random} AS digest, {app}, '{SCOPES}'"
     known = [(digest(text), client_id(n % size.clients), SCOPES, *lives) for n, text in enumerate(made.tokens)]
     columns = ["digest", "client_id", "scopes", "created_at", "expires_at"]
     indexes = db.without_indexes("access_tokens")
-    for begin, end, count in ((f"{now} - n % 1800", f"{now + 7200} + n % 1800", size.users), (now - DAY, f"{now - 3600} - n % 1800", EXPIRED)):
-        rows = f"SELECT {issued}, {db.instant(begin)}, {db.instant(end)} FROM {db.series(count)} ORDER BY 1"
-        db.run(f"INSERT INTO access_tokens ({', '.join(columns)}) {rows}")
+    tokens(db, size, f"{now} - n % 1800", f"{now} + 7200 + n % 1800", size.users)
     db.rows("access_tokens", columns, known)
     for index in indexes:
         db.run(index)
@@ -258,15 +257,27 @@ def load(db, size, made):
         ["digest", "user_id", "mail_id", "requested_at", "expires_at"],
         [(digest(link), owner, mail, *lives) for link in made.links],
     )
-    for start, count in ((now - 400 * DAY, EXPIRED), (now - 10 * DAY, size.mails)):
-        fill(
-            db,
-            "audit",
-            "id, at, act, client_id, request_id, address",
-            f"{db.uid(start, 'n')}, {db.instant(start)}, 'token.issue', {app}, 'r' || n, '192.0.2.1'",
-            count,
-        )
+    entries(db, size, now - 10 * DAY, size.mails)
     db.finish()
+
+
+def load_ended(db, size):
+    """What a purge deletes, among all the rest."""
+    now = int(time.time())
+    tokens(db, size, now - DAY, f"{now - 3600} - n % 1800", EXPIRED)
+    entries(db, size, now - 400 * DAY, EXPIRED)
+
+
+def tokens(db, size, begin, end, count):
+    issued = f"{db.random} AS digest, 'grow-' || (n % {size.clients}), '{SCOPES}', {db.instant(begin)}, {db.instant(end)}"
+    columns = "digest, client_id, scopes, created_at, expires_at"
+    db.run(f"INSERT INTO access_tokens ({columns}) SELECT {issued} FROM {db.series(count)} ORDER BY 1")
+
+
+def entries(db, size, start, count):
+    columns = "id, at, act, client_id, request_id, address"
+    entry = f"{db.uid(start, 'n')}, {db.instant(start)}, 'token.issue', 'grow-' || (n % {size.clients}), 'r' || n, '192.0.2.1'"
+    db.run(f"INSERT INTO audit ({columns}) SELECT {entry} FROM {db.series(count)}")
 
 
 def fill(db, table, columns, values, count):

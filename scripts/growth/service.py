@@ -101,10 +101,12 @@ class Service:
     def finish(self, load):
         name, before, wrk = load
         out = wrk.communicate()[0]
-        if wrk.returncode or "Non-2xx" in out or "Socket errors" in out:
+        errors = re.search(r"Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)", out)
+        if wrk.returncode or "Non-2xx" in out or (errors and any(int(count) for count in errors.groups()[:3])):
             raise SystemExit(f"bench-growth: {name}: {out}")
         requests = int(re.search(r"(\d+) requests in", out)[1])
         return {
+            "timeouts": int(errors[4]) if errors else 0,  # waited for more than two seconds
             "rate": float(re.search(r"Requests/sec:\s+([\d.]+)", out)[1]),
             "cpu_us": (self.cpu_seconds() - before) / max(1, requests) * 1e6,
             "p50_ms": milliseconds(re.search(r"50%\s+([\d.]+)(us|ms|s)", out)),

@@ -20,7 +20,7 @@ pub(super) const BATCH: i64 = 100;
 /// How many clients are asked about at a time.
 const CLIENTS: i64 = 500;
 /// Of how many clients tokens go together: many may have a few each.
-const TOGETHER: usize = 20;
+const TOGETHER: usize = 50;
 /// How long a finished mail stays visible to operators.
 const MAIL_HISTORY: TimeDelta = TimeDelta::days(7);
 /// How long a request for an address that nobody has is kept: longer than the hourly cap needs it, and no longer than that

@@ -58,7 +58,7 @@ fn filling(backend: Backend) -> String {
         ),
         (
             "users (id, email, email_key, profile, created_at)",
-            format!("{id}, 'u' || n, 'u' || n, '{{}}', {time}"),
+            format!("{id}, 'u' || n || '@example.org', 'u' || n || '@example.org', '{{}}', {time}"),
         ),
         (
             "access_tokens (digest, client_id, subject, scopes, created_at, expires_at)",
@@ -67,7 +67,7 @@ fn filling(backend: Backend) -> String {
         (
             "mails (id, kind, address_key, user_id, state, created_at, expires_at, due_at, attempts, finished_at)",
             format!(
-                "{id}, 'reset', 'u' || n, {rare_id}, 'sent', {time}, {time}, {rare_time}, 0, {ended}"
+                "{id}, 'reset', 'u' || n || '@example.org', {rare_id}, 'sent', {time}, {time}, {rare_time}, 0, {ended}"
             ),
         ),
         (
