@@ -160,7 +160,7 @@ class Postgres:
 
     @staticmethod
     def uid(seconds, number):
-        return f"(lpad(to_hex((({seconds}) * 1000)::bigint), 12, '0') || '70008000' || lpad(to_hex({number}), 12, '0'))::uuid"
+        return f"(lpad(to_hex((({seconds}) * 1000.0)::bigint), 12, '0') || '70008000' || lpad(to_hex({number}), 12, '0'))::uuid"
 
     def run(self, sql):
         self.psql(sql)
