@@ -69,8 +69,10 @@ impl Flows {
         let now = self.clock.now();
         self.in_batches(move |c| mails::pull_back(c, now + LONGEST_WAIT, now, BATCH))
             .await?;
-        let mut purged = Purged::default();
-        purged.access_tokens = self.purge_access_tokens(now).await?;
+        let mut purged = Purged {
+            access_tokens: self.purge_access_tokens(now).await?,
+            ..Purged::default()
+        };
         purged.reset_tokens = self
             .in_batches(move |c| reset_tokens::purge(c, now, BATCH))
             .await?;
