@@ -100,4 +100,28 @@ both! {
         let left = found(&app, "SELECT DISTINCT state || ' ' || client_id AS line FROM mails ORDER BY 1");
         assert_eq!(left, ["failed 167", "printed 167", "sent 167", "skipped 23"]);
     }
+
+    /// Each row that goes leaves the time at which its transaction (its statement, on SQLite) began.
+    async fn d10_a_purge_takes_few_rows_at_a_time_so_that_callers_come_in_between(backend: Backend) {
+        let app = TestApp::start(backend).await;
+        let words = Words { backend, now: app.clock.now() };
+        let (series, digest, past) = (words.series(1050), words.digest(), words.time(TimeDelta::hours(1)));
+        let client = app.client("password:remind").await.id;
+        let note = match backend {
+            Backend::Sqlite => "CREATE TRIGGER note AFTER DELETE ON access_tokens BEGIN INSERT INTO gone VALUES (strftime('%H:%M:%f', 'now')); END;",
+            Backend::Postgres => {
+                "CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO gone VALUES (now()::text); RETURN NULL; END $$; \
+                 CREATE TRIGGER note AFTER DELETE ON access_tokens FOR EACH ROW EXECUTE FUNCTION note();"
+            }
+        };
+        execute(&app.flows.storage, format!(
+            "INSERT INTO access_tokens (digest, client_id, scopes, created_at, expires_at) {series} SELECT {digest}, '{client}', '', {past}, {past} FROM s; \
+             CREATE TABLE gone (at TEXT); {note}"
+        )).await;
+        assert_eq!(app.flows.purge().await.unwrap().access_tokens, 1050);
+        let batches = found(&app, "SELECT CAST(COUNT(*) AS TEXT) AS line FROM gone GROUP BY at");
+        let sizes: Vec<usize> = batches.iter().map(|size| size.parse().unwrap()).collect();
+        assert_eq!(sizes.iter().sum::<usize>(), 1050);
+        assert!(sizes.iter().all(|size| *size <= 100), "{sizes:?}");
+    }
 }
