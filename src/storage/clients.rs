@@ -8,7 +8,7 @@ use super::columns::At;
 use super::connection::directly;
 use super::error::{Result, StorageError};
 use super::remembered::{self, Kind};
-use super::schema::{client_secrets, clients};
+use super::schema::{access_tokens, client_secrets, clients};
 use crate::domain::{
     AuthMethod, Client, ClientId, ClientSecret, HashedToken, Instant, JwkSet, ResetUrl, Scopes,
 };
@@ -190,6 +190,28 @@ pub fn list(c: &mut AnyConnection) -> Result<Vec<Client>> {
         .select(Row::as_select())
         .load(c)?;
     rows.into_iter().map(Client::try_from).collect()
+}
+
+/// Up to `limit` clients in the order of their ids, after the given one, each with the end of the token that ends first. One look into
+/// an index for each, whatever the database thinks of how many tokens have ended.
+pub fn first_ends(
+    c: &mut AnyConnection,
+    after: Option<&ClientId>,
+    limit: i64,
+) -> Result<Vec<(ClientId, Option<Instant>)>> {
+    let first_end = access_tokens::table
+        .filter(access_tokens::client_id.eq(clients::id))
+        .order(access_tokens::expires_at)
+        .select(access_tokens::expires_at)
+        .single_value();
+    let rows: Vec<(String, Option<At>)> = clients::table
+        .filter(clients::id.gt(after.map_or("", ClientId::as_str)))
+        .order(clients::id)
+        .limit(limit)
+        .select((clients::id, first_end))
+        .load(c)?;
+    let client = |(id, end): (String, Option<At>)| (ClientId::new(id), end.map(Instant::from));
+    Ok(rows.into_iter().map(client).collect())
 }
 
 /// Switches a client off or on: either way every token that it has by then is ended for good, also the one that manages its registration.

@@ -72,6 +72,7 @@ pub fn forget_all(c: &mut AnyConnection, address_keys: &[String]) -> Result<()> 
 pub fn purge(c: &mut AnyConnection, before: Instant, limit: i64) -> Result<usize> {
     let old: Vec<String> = guesses::table
         .filter(guesses::last_at.lt(At(before)))
+        .order(guesses::last_at)
         .select(guesses::address_key)
         .limit(limit)
         .load(c)?;

@@ -32,6 +32,7 @@ pub fn spend(c: &mut AnyConnection, digest: [u8; 32], expires_at: Instant) -> Re
 pub fn purge(c: &mut AnyConnection, now: Instant, limit: i64) -> Result<usize> {
     let ended: Vec<Vec<u8>> = jtis::table
         .filter(jtis::expires_at.le(At(now)))
+        .order(jtis::expires_at)
         .select(jtis::digest)
         .limit(limit)
         .load(c)?;

@@ -172,6 +172,7 @@ pub fn delete_all_unused(c: &mut AnyConnection, until: Instant, limit: i64) -> R
 pub fn purge(c: &mut AnyConnection, now: Instant, limit: i64) -> Result<usize> {
     let expired: Vec<Vec<u8>> = reset_tokens::table
         .filter(reset_tokens::expires_at.le(At(now)))
+        .order(reset_tokens::expires_at)
         .select(reset_tokens::digest)
         .limit(limit)
         .load(c)?;

@@ -65,6 +65,7 @@ mod foreign_hashes;
 mod fuzz;
 #[path = "../fuzz/targets.rs"]
 mod fuzz_targets;
+mod growth;
 mod guessing;
 mod guessing_race;
 mod helpers;

@@ -301,6 +301,7 @@ pub fn pull_back(
 ) -> Result<usize> {
     let far: Vec<Id> = mails::table
         .filter(mails::due_at.gt(At(latest)))
+        .order(mails::due_at)
         .select(mails::id)
         .limit(limit)
         .load(c)?;
@@ -313,21 +314,19 @@ pub fn pull_back(
         .execute(c)?)
 }
 
-/// Deletes up to `limit` mails that were finished before `before` (the skipped ones: before `skipped_before`) and whose links
-/// are dead.
+/// Deletes up to `limit` mails that ended in this state before `before`, and whose links are dead.
 pub fn purge(
     c: &mut AnyConnection,
+    state: MailState,
     before: Instant,
-    skipped_before: Instant,
     now: Instant,
     limit: i64,
 ) -> Result<usize> {
-    let skipped = mails::state
-        .eq(MailState::Skipped.name())
-        .and(mails::finished_at.lt(At(skipped_before)));
     let old: Vec<Id> = mails::table
-        .filter(mails::finished_at.lt(At(before)).or(skipped))
+        .filter(mails::state.eq(state.name()))
+        .filter(mails::finished_at.lt(At(before)))
         .filter(mails::expires_at.lt(At(now)))
+        .order(mails::finished_at)
         .select(mails::id)
         .limit(limit)
         .load(c)?;
