@@ -5,6 +5,7 @@
 //! and never a lock fight. What the closures wrote into the audit goes in last, in one go. Reads that wait together share one read transaction.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
@@ -14,6 +15,7 @@ use super::audit;
 use super::connection::AnyConnection;
 use super::error::{Result, StorageError};
 use crate::domain::DatabaseUrl;
+use crate::telemetry::metrics::StorageMetrics;
 
 /// The most closures that share a transaction.
 const BATCH: usize = 256;
@@ -40,6 +42,7 @@ pub(super) enum Undo {
 pub(super) struct Lane {
     queue: Option<Sender<Box<dyn Job>>>,
     threads: Vec<JoinHandle<()>>,
+    metrics: Arc<StorageMetrics>,
 }
 
 /// A closure with the place where its result goes.
@@ -97,20 +100,32 @@ where
 
 impl Lane {
     /// Starts `threads` threads, each with a connection of its own.
-    pub(super) fn start(url: &DatabaseUrl, mode: Mode, threads: usize) -> Result<Self> {
+    pub(super) fn start(
+        url: &DatabaseUrl,
+        mode: Mode,
+        threads: usize,
+        metrics: &Arc<StorageMetrics>,
+    ) -> Result<Self> {
         let (queue, jobs) = bounded::<Box<dyn Job>>(QUEUE);
         let start = |index| {
             let connection = open(url, mode)?;
             let (url, jobs) = (url.clone(), jobs.clone());
+            let metrics = Arc::clone(metrics);
             std::thread::Builder::new()
                 .name(format!("sqlite-{mode:?}-{index}").to_lowercase())
-                .spawn(move || drain(&url, mode, connection, &jobs))
+                .spawn(move || drain(&url, mode, connection, &jobs, &metrics))
                 .map_err(|e| StorageError::Unavailable(format!("cannot start a thread: {e}")))
         };
         Ok(Self {
             threads: (0..threads).map(start).collect::<Result<_>>()?,
             queue: Some(queue),
+            metrics: Arc::clone(metrics),
         })
+    }
+
+    /// How many closures wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.queue.as_ref().map_or(0, Sender::len)
     }
 
     /// Runs a closure on one of the threads.
@@ -130,7 +145,10 @@ impl Lane {
         let ended = || StorageError::Unavailable("the database threads have ended".to_owned());
         let queue = self.queue.as_ref().ok_or_else(ended)?;
         queue.try_send(job).map_err(|error| match error {
-            TrySendError::Full(_) => StorageError::Busy("too many calls are waiting".to_owned()),
+            TrySendError::Full(_) => {
+                self.metrics.refused.one();
+                StorageError::Busy("too many calls are waiting".to_owned())
+            }
             TrySendError::Disconnected(_) => ended(),
         })?;
         answer.await.map_err(|_| ended())?
@@ -155,12 +173,23 @@ fn open(url: &DatabaseUrl, mode: Mode) -> Result<AnyConnection> {
     Ok(connection)
 }
 
-fn drain(url: &DatabaseUrl, mode: Mode, connection: AnyConnection, jobs: &Receiver<Box<dyn Job>>) {
+fn drain(
+    url: &DatabaseUrl,
+    mode: Mode,
+    connection: AnyConnection,
+    jobs: &Receiver<Box<dyn Job>>,
+    metrics: &StorageMetrics,
+) {
+    let gate = match mode {
+        Mode::Read => &metrics.reads,
+        Mode::Write => &metrics.writes,
+    };
     let mut connection = Some(connection);
     let mut batch = Vec::with_capacity(BATCH);
     while let Ok(first) = jobs.recv() {
         batch.push(first);
         batch.extend(jobs.try_iter().take(BATCH - 1));
+        let transaction = gate.begin(batch.len());
         let opened = match connection.take() {
             Some(open) => Ok(open),
             None => open(url, mode),
@@ -177,6 +206,7 @@ fn drain(url: &DatabaseUrl, mode: Mode, connection: AnyConnection, jobs: &Receiv
             }
             Err(error) => Err(error),
         };
+        drop(transaction);
         batch.drain(..).for_each(|mut job| job.answer(&ended));
     }
 }

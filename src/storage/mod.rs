@@ -32,13 +32,14 @@ pub use examine::{Examined, Kind};
 pub use migrations::SchemaStatus;
 
 use crate::domain::DatabaseUrl;
+use crate::telemetry::metrics::{StorageLevel, StorageMetrics};
 use lane::{Lane, Mode, Undo};
-use pool::Pool;
+use pool::{Does, Pool};
 
 /// The two gates to the database. Each takes a closure over a connection, runs it off the async threads, and answers when
 /// its effect is durable. Callers cannot tell which database is behind them.
 #[derive(Clone)]
-pub struct Storage(Arc<Backend>);
+pub struct Storage(Arc<Backend>, Arc<StorageMetrics>);
 
 enum Backend {
     Sqlite { writes: Lane, reads: Lane },
@@ -66,13 +67,17 @@ impl Storage {
                 Schema::Create => migrations::run_if_new(&mut AnyConnection::create(url)?)?,
                 Schema::Require => migrations::require(&mut AnyConnection::open(url)?)?,
             }
-            Ok(Self(Arc::new(match url {
+            let metrics = Arc::new(StorageMetrics::default());
+            let backend = Arc::new(match url {
                 DatabaseUrl::Sqlite(_) => Backend::Sqlite {
-                    writes: Lane::start(url, Mode::Write, 1)?,
-                    reads: Lane::start(url, Mode::Read, parallel as usize)?,
+                    writes: Lane::start(url, Mode::Write, 1, &metrics)?,
+                    reads: Lane::start(url, Mode::Read, parallel as usize, &metrics)?,
                 },
-                DatabaseUrl::Postgres(_) => Backend::Postgres(Pool::new(url, parallel)),
-            })))
+                DatabaseUrl::Postgres(_) => {
+                    Backend::Postgres(Pool::new(url, parallel, Arc::clone(&metrics)))
+                }
+            });
+            Ok(Self(backend, metrics))
         };
         open().map_err(|error: StorageError| error.opening(&url.masked()))
     }
@@ -101,7 +106,7 @@ impl Storage {
     {
         match &*self.0 {
             Backend::Sqlite { reads, .. } => reads.call(Undo::Nothing, work).await,
-            Backend::Postgres(pool) => pool.call(false, work).await,
+            Backend::Postgres(pool) => pool.call(Does::Read, work).await,
         }
     }
 
@@ -114,7 +119,7 @@ impl Storage {
     {
         match &*self.0 {
             Backend::Sqlite { writes, .. } => writes.call(Undo::Savepoint, work).await,
-            Backend::Postgres(pool) => pool.call(true, work).await,
+            Backend::Postgres(pool) => pool.call(Does::Write, work).await,
         }
     }
 
@@ -128,7 +133,7 @@ impl Storage {
     {
         match &*self.0 {
             Backend::Sqlite { writes, .. } => writes.call(Undo::Nothing, work).await,
-            Backend::Postgres(pool) => pool.call(true, work).await,
+            Backend::Postgres(pool) => pool.call(Does::Write, work).await,
         }
     }
 
@@ -142,7 +147,23 @@ impl Storage {
     {
         match &*self.0 {
             Backend::Sqlite { writes, .. } => writes.call(Undo::Nothing, work).await,
-            Backend::Postgres(pool) => pool.call(false, work).await,
+            Backend::Postgres(pool) => pool.call(Does::WriteOnce, work).await,
+        }
+    }
+
+    /// What the gates count.
+    pub fn metrics(&self) -> Arc<StorageMetrics> {
+        Arc::clone(&self.1)
+    }
+
+    /// Who waits before the gates now.
+    pub fn level(&self) -> StorageLevel {
+        match &*self.0 {
+            Backend::Sqlite { writes, reads } => StorageLevel::Sqlite {
+                reads: reads.waiting(),
+                writes: writes.waiting(),
+            },
+            Backend::Postgres(pool) => pool.level(),
         }
     }
 

@@ -133,6 +133,7 @@ pub(crate) fn settings(database_url: &str, mail_url: &str) -> Settings {
         cors_origins: Vec::new(),
         page_client: None,
         audit: AuditSettings::default(),
+        metrics_listen: None,
         auto_migrate: true,
         workers: 2,
         shown: Vec::new(),
@@ -249,6 +250,11 @@ impl TestApp {
         let running = server::start(&self.settings, self.clock.clone()).unwrap();
         let base = format!("http://{}", running.address);
         (running, base)
+    }
+
+    /// Where its metrics are; the test's settings must say that there are any.
+    pub(crate) fn metrics_address(&self) -> std::net::SocketAddr {
+        self.running.as_ref().unwrap().metrics_address.unwrap()
     }
 
     /// Stops the service as SIGTERM does.
