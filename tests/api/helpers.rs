@@ -608,6 +608,23 @@ impl Program {
         }
     }
 
+    /// What `/metrics` shows to whom it accepts this; the configuration must say that it is shown, on any port.
+    pub(crate) fn metrics(&self, accept: &str) -> String {
+        let log = self.log();
+        let (_, address) = log.rsplit_once("\"metrics\":\"").expect("no metrics");
+        let address = address.split('"').next().unwrap();
+        let mut stream = TcpStream::connect(address).unwrap();
+        let request = format!(
+            "GET /metrics HTTP/1.1\r\nHost: {address}\r\nAccept: {accept}\r\nConnection: close\r\n\r\n"
+        );
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+        body.to_owned()
+    }
+
     /// What `serve` has logged.
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("serve.log")).unwrap_or_default()
