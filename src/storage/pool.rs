@@ -117,10 +117,13 @@ impl Pool {
         }
     }
 
-    /// How many connections there are and who has or wants one.
+    /// How many connections there may be, and who has or wants one; those that were left behind are in use.
     pub(super) fn level(&self) -> StorageLevel {
         let size = self.size as usize;
-        let in_use = size.saturating_sub(self.set().running.available_permits());
+        let used = |set: &Set| size.saturating_sub(set.running.available_permits());
+        let sets = self.sets.lock().unwrap_or_else(PoisonError::into_inner);
+        let left = sets.left.iter().filter_map(Weak::upgrade);
+        let in_use = used(&sets.current) + left.map(|set| used(&set)).sum::<usize>();
         let admitted = size * WAITING_EACH;
         let admitted = admitted.saturating_sub(self.admitted.available_permits());
         StorageLevel::Postgres {
