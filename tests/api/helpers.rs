@@ -611,7 +611,7 @@ impl Program {
     /// What `/metrics` shows to whom it accepts this; the configuration must say that it is shown, on any port.
     pub(crate) fn metrics(&self, accept: &str) -> String {
         let log = self.log();
-        let (_, address) = log.rsplit_once("\"metrics\":\"").expect("no metrics");
+        let (_, address) = log.rsplit_once("\"metrics\":\"").unwrap();
         let address = address.split('"').next().unwrap();
         let mut stream = TcpStream::connect(address).unwrap();
         let request = format!(

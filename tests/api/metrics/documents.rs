@@ -75,8 +75,8 @@ fn tokens(expression: &str) -> Vec<String> {
     while let Some(first) = rest.chars().next() {
         let is_word = |c: char| c.is_ascii_alphanumeric() || "_:$.".contains(c);
         let length = match first {
-            '"' => rest[1..].find('"').expect("an open string") + 2,
-            '[' => rest.find(']').expect("an open bracket") + 1,
+            '"' => rest[1..].find('"').unwrap() + 2,
+            '[' => rest.find(']').unwrap() + 1,
             c if is_word(c) => rest.find(|c| !is_word(c)).unwrap_or(rest.len()),
             c => c.len_utf8(),
         };

@@ -36,7 +36,7 @@ async fn hold(app: &TestApp, writes: bool) -> Sender<()> {
         }
     });
     let inside = tokio::time::timeout(PATIENCE, inside).await;
-    inside.expect("no place in the database").unwrap();
+    inside.unwrap().unwrap();
     release
 }
 
