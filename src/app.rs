@@ -10,14 +10,14 @@ use crate::domain::audit::{Act, Origin};
 use crate::domain::{AddressForm, Client, ClientId};
 use crate::flows::Flows;
 use crate::oauth::dpop::Dpop;
-use crate::oauth::{self, Authentication, Claimed, KnownClients, TokenError};
+use crate::oauth::{self, Authentication, Claimed, Known, TokenError};
 
 /// The service, as a request sees it. One for all threads.
 pub struct App {
     /// What the service does.
     pub flows: Flows,
-    /// The clients that were let in before.
-    pub known_clients: KnownClients,
+    /// The clients and tokens that were seen a moment ago.
+    pub known: Known,
     /// Checks proofs of possession.
     pub dpop: Dpop,
     /// How long application tokens live whose client states nothing else.
@@ -67,12 +67,12 @@ impl App {
         authentication: Authentication,
         act: Act,
         origin: Origin,
-    ) -> Result<Client, TokenError> {
+    ) -> Result<Arc<Client>, TokenError> {
         let (now, storage) = (self.flows.clock.now(), &self.flows.storage);
         let claimed = Claimed::from(&authentication);
         let ended = oauth::authenticate(
             storage,
-            &self.known_clients,
+            &self.known,
             authentication,
             &self.flows.public_url,
             now,

@@ -20,8 +20,9 @@ use crate::flows::Flows;
 use crate::hasher::Hasher;
 use crate::http::{self, Limits};
 use crate::mail::{Mailer, MailerError};
+use crate::oauth::Known;
 use crate::oauth::dpop::Dpop;
-use crate::storage::{Schema, Storage, StorageError};
+use crate::storage::{Memory, Remembered, Schema, Storage, StorageError};
 use crate::telemetry::metrics::Metrics;
 use crate::worker::Worker;
 
@@ -115,6 +116,7 @@ pub fn flows_on(
         public_url: settings.public_url.clone(),
         mail_queued: Arc::default(),
         mails_waiting: Arc::default(),
+        links: Memory::new(Remembered::Links),
         max_mails: settings.mail.max_queued,
         audit_retention: settings.audit.retention,
     })
@@ -174,7 +176,7 @@ pub fn start(settings: &Settings, clock: Clock) -> Result<Running, ServerError> 
     let rate = |per_minute, burst| Rate { per_minute, burst };
     let app = Arc::new(App {
         flows: flows.clone(),
-        known_clients: Default::default(),
+        known: Known::new(flows.storage.clone(), Arc::clone(&flows.metrics)),
         dpop: Dpop::new(settings.dpop_nonce),
         token_lifetime: settings.token_lifetime,
         interslice_client: settings.interslice_client.clone(),

@@ -68,6 +68,11 @@ impl Scopes {
         Scope::ALL.iter().copied().collect()
     }
 
+    /// One bit for each scope that there is.
+    pub fn bits(self) -> u16 {
+        self.0
+    }
+
     /// Whether the set is empty.
     pub fn is_empty(self) -> bool {
         self.0 == 0

@@ -12,19 +12,36 @@ impl Flows {
         actor: Actor,
         token: Option<&PlainToken<ResetToken>>,
     ) -> Result<Option<Instant>, StorageError> {
-        let live = match token {
-            Some(token) => {
-                let (digest, now) = (token.hashed(), self.clock.now());
-                self.storage
-                    .read(move |c| reset_tokens::find_live(c, &digest, now))
-                    .await?
-            }
+        let ends = match token {
+            Some(token) => self.end_of_link(token).await?,
             None => None,
         };
-        if live.is_none() {
+        if ends.is_none() {
             self.record_dead_link(&actor).await?;
         }
-        Ok(live.map(|live| live.expires_at))
+        Ok(ends)
+    }
+
+    /// A page may ask again and again; storage is asked once a second. Whether a link is used, is decided by storage alone.
+    async fn end_of_link(
+        &self,
+        token: &PlainToken<ResetToken>,
+    ) -> Result<Option<Instant>, StorageError> {
+        let (digest, now) = (token.hashed(), self.clock.now());
+        let key = digest.digest();
+        if let Some(ends) = self.links.recall(&key, &self.storage, now) {
+            return Ok(Some(ends).filter(|ends| *ends > now));
+        }
+        let asked = self.links.asking(&self.storage, now);
+        let found = self
+            .storage
+            .read(move |c| reset_tokens::find_live(c, &digest, now));
+        let Some(live) = found.await? else {
+            self.links.forget(&key);
+            return Ok(None);
+        };
+        self.links.keep(key, live.expires_at, asked);
+        Ok(Some(live.expires_at))
     }
 
     /// The user whose password a live token may set; nobody for any other, nor for a text that cannot be one.

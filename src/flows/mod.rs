@@ -35,9 +35,9 @@ use crate::breaches::Breaches;
 use crate::clock::Clock;
 use crate::domain::audit::Origin;
 use crate::domain::recovery::RecoveryRules;
-use crate::domain::{ClientId, PasswordPolicy};
+use crate::domain::{ClientId, Instant, PasswordPolicy};
 use crate::hasher::Hasher;
-use crate::storage::Storage;
+use crate::storage::{Memory, Storage};
 use crate::telemetry::metrics::{Levels, Metrics};
 
 /// Everything that the flows work with.
@@ -65,6 +65,8 @@ pub struct Flows {
     pub metrics: Arc<Metrics>,
     /// How many mails waited when the worker last counted.
     pub mails_waiting: Arc<AtomicI64>,
+    /// Links that were checked a moment ago, by digest, and when they end.
+    pub links: Arc<Memory<[u8; 32], Instant>>,
     /// How long the audit remembers; none: for ever.
     pub audit_retention: Option<TimeDelta>,
     /// How many may wait: beyond, asking for one is refused (bar F29).

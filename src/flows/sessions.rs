@@ -65,7 +65,7 @@ impl Session {
     ) -> StorageResult<()> {
         let token = NewAccessToken {
             digest: self.token.hashed(),
-            client_id: &actor.client_id,
+            client_id: actor.client_id.clone(),
             subject: Some(user_id),
             scopes: Scopes::default(),
             created_at: now,

@@ -3,6 +3,7 @@
 
 use std::future::{Ready, ready};
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
@@ -17,6 +18,7 @@ use crate::app::App;
 use crate::domain::audit::Origin;
 use crate::domain::{ClientId, PlainToken, Scope, Scopes};
 use crate::flows::Actor;
+use crate::oauth::KnownToken;
 use crate::oauth::guard::{Bearer, Denied, Standing};
 use crate::storage::access_tokens::{self, LiveToken};
 
@@ -48,10 +50,10 @@ pub(super) async fn identify<B: MessageBody + 'static>(
         (Scheme::Dpop, Bearer::Token(token)) => {
             let uri = proof::target(&app, request.path());
             let claimed = proof::presented(request.headers(), request.method(), &uri);
-            Standing::of_bound(&token, claimed, &app.dpop, storage, now).await
+            Standing::of_bound(&token, claimed, &app.dpop, &app.known, storage, now).await
         }
         (_, bearer) => {
-            let standing = Standing::of(bearer, storage, now).await;
+            let standing = Standing::of(bearer, &app.known, now).await;
             standing.map(|standing| (standing, None))
         }
     };
@@ -156,7 +158,7 @@ needs! {
 
 /// A caller whose token carries the scope `S`. Having it in its arguments is a handler's policy; a route without is public.
 pub(super) struct Caller<S> {
-    token: LiveToken,
+    token: Arc<KnownToken>,
     origin: Origin,
     scope: PhantomData<S>,
 }
@@ -164,12 +166,12 @@ pub(super) struct Caller<S> {
 impl<S> Caller<S> {
     /// On whose behalf the flow runs.
     pub(super) fn actor(&self) -> Actor {
-        actor(&self.token, self.origin.clone())
+        actor(&self.token.live, self.origin.clone())
     }
 
     /// Every scope that the token carries.
     pub(super) fn scopes(&self) -> Scopes {
-        self.token.scopes
+        self.token.live.scopes
     }
 }
 
@@ -188,7 +190,7 @@ impl<S: Needs> FromRequest for Caller<S> {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         ready(standing(request, |standing| {
-            let token = standing.require(S::SCOPE)?.clone();
+            let token = Arc::clone(standing.require(S::SCOPE)?);
             let (origin, scope) = (origin::of(request), PhantomData);
             Ok(Self {
                 token,

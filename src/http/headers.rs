@@ -2,29 +2,37 @@
 
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 
-/// Sent with every answer. An API shows no page, so nothing may be loaded, framed or kept.
-const ALWAYS: [(&str, &str); 14] = [
-    ("cache-control", "no-store"),
+/// A header that is made once, while we are compiled.
+const fn fixed(name: &'static str, value: &'static str) -> (HeaderName, HeaderValue) {
     (
+        HeaderName::from_static(name),
+        HeaderValue::from_static(value),
+    )
+}
+
+/// Sent with every answer. An API shows no page, so nothing may be loaded, framed or kept.
+static ALWAYS: [(HeaderName, HeaderValue); 14] = [
+    fixed("cache-control", "no-store"),
+    fixed(
         "content-security-policy",
         "default-src 'none'; frame-ancestors 'none'",
     ),
-    ("cross-origin-embedder-policy", "require-corp"),
-    ("cross-origin-opener-policy", "same-origin"),
-    ("cross-origin-resource-policy", "same-origin"),
-    ("origin-agent-cluster", "?1"),
-    ("pragma", "no-cache"),
-    ("referrer-policy", "no-referrer"),
-    ("x-content-type-options", "nosniff"),
-    ("x-dns-prefetch-control", "off"),
-    ("x-download-options", "noopen"),
-    ("x-frame-options", "SAMEORIGIN"),
-    ("x-permitted-cross-domain-policies", "none"),
-    ("x-xss-protection", "0"),
+    fixed("cross-origin-embedder-policy", "require-corp"),
+    fixed("cross-origin-opener-policy", "same-origin"),
+    fixed("cross-origin-resource-policy", "same-origin"),
+    fixed("origin-agent-cluster", "?1"),
+    fixed("pragma", "no-cache"),
+    fixed("referrer-policy", "no-referrer"),
+    fixed("x-content-type-options", "nosniff"),
+    fixed("x-dns-prefetch-control", "off"),
+    fixed("x-download-options", "noopen"),
+    fixed("x-frame-options", "SAMEORIGIN"),
+    fixed("x-permitted-cross-domain-policies", "none"),
+    fixed("x-xss-protection", "0"),
 ];
 
 /// Only where the outside of us speaks TLS: a browser would otherwise be locked out.
-const HSTS: (&str, &str) = (
+static HSTS: (HeaderName, HeaderValue) = fixed(
     "strict-transport-security",
     "max-age=15552000; includeSubDomains",
 );
@@ -34,10 +42,10 @@ pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id"
 
 /// Puts the headers on an answer; what a handler chose stays.
 pub(super) fn put(headers: &mut HeaderMap, request_id: &str, https: bool) {
-    for (name, value) in ALWAYS.into_iter().chain(https.then_some(HSTS)) {
-        let name = HeaderName::from_static(name);
-        if !headers.contains_key(&name) {
-            headers.insert(name, HeaderValue::from_static(value));
+    headers.reserve(ALWAYS.len() + 2);
+    for (name, value) in ALWAYS.iter().chain(https.then_some(&HSTS)) {
+        if !headers.contains_key(name) {
+            headers.insert(name.clone(), value.clone());
         }
     }
     if let Ok(id) = HeaderValue::from_str(request_id) {

@@ -57,6 +57,13 @@ pub fn routes(config: &mut ServiceConfig, app: &App, limits: &Limits) {
     // For each address.
     config.service(limits.by_address(post("/oauth/token").post(oauth::token)));
 
+    // For each client. What a caller may do is in the handler's signature. Routes are tried in this order, so what is called all day
+    // comes first.
+    config.service(limits.by_client(post("/v1/password/check").post(check::check)));
+    config.service(limits.by_client(post("/v1/password/remind").post(remind::remind)));
+    config.service(limits.by_client(post("/v1/password/reset").post(reset::reset)));
+    config.service(limits.by_client(post("/v1/password/verify").post(verify::verify)));
+
     // For each client, once it has shown a token; for each address before.
     config.service(limits.by_client(post("/oauth/introspect").post(oauth::introspect)));
     config.service(limits.by_client(post("/oauth/revoke").post(oauth::revoke)));
@@ -74,11 +81,6 @@ pub fn routes(config: &mut ServiceConfig, app: &App, limits: &Limits) {
     );
 
     // For each client. What a caller may do is in the handler's signature.
-    config.service(limits.by_client(post("/v1/password/remind").post(remind::remind)));
-    config.service(limits.by_client(post("/v1/password/check").post(check::check)));
-    config.service(limits.by_client(post("/v1/password/reset").post(reset::reset)));
-
-    config.service(limits.by_client(post("/v1/password/verify").post(verify::verify)));
     config.service(limits.by_client(resource("/v1/password", &["PUT"]).put(change::change)));
     config.service(limits.by_client(post("/v1/sessions").post(sessions::create)));
     config.service(

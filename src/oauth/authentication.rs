@@ -1,10 +1,12 @@
 //! Is this the client that it says it is? (RFC 6749 section 2.3)
 
+use std::sync::Arc;
+
 use super::TokenError;
 use super::assertion::{self, ClientAssertion};
-use super::known::{self, KnownClients};
-use crate::domain::{Client, ClientId, HashedToken, Instant};
-use crate::storage::{Storage, client_secrets, clients};
+use super::known::Known;
+use crate::domain::{Client, Instant};
+use crate::storage::Storage;
 
 /// How a client says who it is.
 #[derive(Debug, Clone)]
@@ -36,44 +38,21 @@ impl std::fmt::Debug for ClientCredentials {
 /// are called.
 pub async fn authenticate(
     storage: &Storage,
-    known: &KnownClients,
+    known: &Known,
     authentication: Authentication,
     issuer: &str,
     now: Instant,
-) -> Result<Client, TokenError> {
+) -> Result<Arc<Client>, TokenError> {
     match authentication {
         Authentication::None => Err(TokenError::InvalidClient),
-        Authentication::Secret(readings) => by_secret(storage, known, readings, now).await,
+        Authentication::Secret(readings) => {
+            let client = known.client(&readings, now).await?;
+            let client = client.ok_or(TokenError::InvalidClient)?;
+            Ok(Arc::clone(&client.client))
+        }
         Authentication::Assertion(assertion) => {
             let proven = assertion::verify(storage, &assertion, issuer, now).await?;
-            storage.write(move |c| proven.redeem(c)).await
+            storage.write(move |c| proven.redeem(c)).await.map(Arc::new)
         }
     }
-}
-
-async fn by_secret(
-    storage: &Storage,
-    known: &KnownClients,
-    readings: Vec<ClientCredentials>,
-    now: Instant,
-) -> Result<Client, TokenError> {
-    let found = storage.read(move |c| {
-        for credentials in &readings {
-            let digest = HashedToken::of(&credentials.secret);
-            let id = ClientId::new(&credentials.id);
-            if let Some(client) = clients::authenticate(c, &id, &digest, now)? {
-                return Ok((client, digest));
-            }
-        }
-        Err(TokenError::InvalidClient)
-    });
-    let (client, digest) = found.await?;
-    let minute = known::minute(now);
-    if !known.is_noted(&client, &digest, minute) {
-        let (id, secret) = (client.id.clone(), digest.clone());
-        let note = storage.write_last(move |c| client_secrets::note_use(c, &id, &secret, minute));
-        note.await?;
-        known.remember(client.clone(), &digest, minute);
-    }
-    Ok(client)
 }

@@ -11,9 +11,9 @@ use crate::domain::scope::UnknownScope;
 use crate::domain::{Client, Scopes};
 
 /// The state of one token request: registrar and issuer in one.
-pub(super) struct Endpoint {
+pub(super) struct Endpoint<'a> {
     /// Whoever the credentials belong to.
-    pub(super) client: Option<Client>,
+    pub(super) client: Option<&'a Client>,
     pub(super) terms: Terms,
     /// The scopes that were asked for; none when nothing was.
     pub(super) asked: Result<Scopes, UnknownScope>,
@@ -21,9 +21,9 @@ pub(super) struct Endpoint {
     no_extension: (),
 }
 
-impl Endpoint {
+impl<'a> Endpoint<'a> {
     pub(super) fn new(
-        client: Option<Client>,
+        client: Option<&'a Client>,
         terms: Terms,
         asked: Result<Scopes, UnknownScope>,
     ) -> Self {
@@ -42,7 +42,7 @@ impl Endpoint {
     }
 }
 
-impl grant::Endpoint for Endpoint {
+impl grant::Endpoint for Endpoint<'_> {
     fn registrar(&self) -> &dyn Registrar {
         self
     }

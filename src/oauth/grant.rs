@@ -15,11 +15,11 @@ use crate::domain::{Client, Scopes};
 pub(super) fn decide(
     request: &TokenRequest,
     id: &str,
-    client: Option<Client>,
+    client: Option<&Client>,
     terms: Terms,
 ) -> Result<Issued, TokenError> {
     let scopes = request.scope.as_deref().map(str::parse::<Scopes>);
-    let has_to_prove = client.as_ref().is_some_and(|client| client.require_dpop);
+    let has_to_prove = client.is_some_and(|client| client.require_dpop);
     let mut endpoint = Endpoint::new(client, terms, scopes.unwrap_or(Ok(Scopes::default())));
     let asked = Asked { request, id };
     let pending = client_credentials(&mut endpoint, &asked).map_err(|e| endpoint.explain(e))?;
@@ -64,7 +64,7 @@ impl grant::Request for Asked<'_> {
     }
 }
 
-impl Endpoint {
+impl Endpoint<'_> {
     /// What oxide-auth's refusal means in RFC 6749 section 5.2.
     fn explain(&self, error: grant::Error) -> TokenError {
         let kind = |mut description: ErrorDescription| description.description().kind();

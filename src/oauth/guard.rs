@@ -1,6 +1,8 @@
 //! May this token do that? The bearer's side of OAuth2 (RFC 6750).
 
 use std::borrow::Cow;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use oxide_auth::code_grant::resource::{self, ErrorCode, protect};
 use oxide_auth::primitives::grant::{Extensions, Grant};
@@ -9,10 +11,10 @@ use oxide_auth::primitives::scope::Scope as LibraryScope;
 
 use uuid::Uuid;
 
-use super::{no_redirect, to_library};
-use crate::domain::{AccessToken, HashedToken, Instant, PlainToken, Scope, Scopes};
-use crate::storage::access_tokens::{self, LiveToken};
-use crate::storage::{Storage, StorageError};
+use super::{Known, KnownToken, no_redirect, to_library};
+use crate::domain::{AccessToken, Instant, PlainToken, Scope, Scopes};
+use crate::storage::StorageError;
+use crate::storage::access_tokens::LiveToken;
 
 /// What the `Authorization` fields of a request hold.
 #[derive(Debug)]
@@ -32,7 +34,7 @@ pub enum Bearer {
 pub struct Standing {
     bearer: Cow<'static, str>,
     valid: bool,
-    live: Option<LiveToken>,
+    live: Option<Arc<KnownToken>>,
     /// What is decided already, whatever is asked for.
     refused: Option<Denied>,
 }
@@ -58,18 +60,15 @@ pub enum Denied {
 
 impl Standing {
     /// Looks a token up; garbage needs no query.
-    pub async fn of(bearer: Bearer, storage: &Storage, now: Instant) -> Result<Self, StorageError> {
+    pub async fn of(bearer: Bearer, known: &Known, now: Instant) -> Result<Self, StorageError> {
         let (text, valid, live) = match bearer {
             Bearer::Absent => ("", true, None),
             Bearer::Malformed => ("", false, None),
             Bearer::Foreign => ("Bearer ?", true, None),
             Bearer::Token(token) => {
-                let digest: HashedToken<AccessToken> = token.hashed();
-                let live = storage
-                    .read(move |c| access_tokens::find_live(c, &digest, now))
-                    .await?;
+                let live = known.token(token.hashed(), now).await?;
                 // One that is bound to a key is more than a bearer's (bar X09).
-                if live.as_ref().is_some_and(|live| live.jkt.is_some()) {
+                if live.as_ref().is_some_and(|known| known.live.jkt.is_some()) {
                     return Ok(Self::refused(Denied::Misused));
                 }
                 ("Bearer ?", true, live)
@@ -94,7 +93,7 @@ impl Standing {
     }
 
     /// A token whose bearer has proved that it is his to use.
-    pub(super) fn proven(live: LiveToken) -> Self {
+    pub(super) fn proven(live: Arc<KnownToken>) -> Self {
         Self {
             bearer: Cow::Borrowed("Bearer ?"),
             valid: true,
@@ -105,12 +104,12 @@ impl Standing {
 
     /// The client, when a live token was presented: for counting calls, before it is known what is asked for.
     pub fn client(&self) -> Option<&crate::domain::ClientId> {
-        self.live.as_ref().map(|live| &live.client_id)
+        self.live.as_ref().map(|known| &known.live.client_id)
     }
 
     /// The live token, whatever is asked for.
     pub fn live_token(&self) -> Option<&LiveToken> {
-        self.live.as_ref()
+        self.live.as_ref().map(|known| &known.live)
     }
 
     /// Whether no credentials were presented at all.
@@ -119,7 +118,7 @@ impl Standing {
     }
 
     /// Decides whether this may use `scope`.
-    pub fn require(&self, scope: Scope) -> Result<&LiveToken, Denied> {
+    pub fn require(&self, scope: Scope) -> Result<&Arc<KnownToken>, Denied> {
         self.carries([scope].into_iter().collect())?
             .ok_or(Denied::InsufficientScope(scope))
     }
@@ -127,27 +126,37 @@ impl Standing {
     /// Decides whether this is a user's token, and whose. A token of an application is not valid where a user has to speak.
     pub fn subject(&self) -> Result<(&LiveToken, Uuid), Denied> {
         let live = self.carries(Scopes::default())?;
-        live.and_then(|live| Some((live, live.subject?)))
+        live.and_then(|known| Some((&known.live, known.live.subject?)))
             .ok_or(Denied::InvalidToken)
     }
 
     /// Decides whether this is a token of an application, for its own sake; none when it is a user's.
     pub fn application(&self) -> Result<Option<&LiveToken>, Denied> {
         let live = self.carries(Scopes::default())?;
+        let live = live.map(|known| &known.live);
         Ok(live.filter(|live| live.subject.is_none()))
     }
 
     /// The live token, if it carries these scopes.
-    fn carries(&self, scopes: Scopes) -> Result<Option<&LiveToken>, Denied> {
+    fn carries(&self, scopes: Scopes) -> Result<Option<&Arc<KnownToken>>, Denied> {
         if let Some(why) = self.refused {
             return Err(why);
+        }
+        if let Some(known) = &self.live
+            && known.allowed.contain(scopes)
+        {
+            return Ok(Some(known));
         }
         let mut resource = Resource {
             scopes: [to_library(scopes)],
             standing: self,
         };
         match protect(&mut resource, &Asked(self)) {
-            Ok(_) => self.live.as_ref().map(Some).ok_or(Denied::InvalidToken),
+            Ok(_) => {
+                let known = self.live.as_ref().ok_or(Denied::InvalidToken)?;
+                known.allowed.add(scopes);
+                Ok(Some(known))
+            }
             Err(resource::Error::NoAuthentication { .. }) => Err(Denied::NoCredentials),
             Err(resource::Error::AccessDenied { failure, .. })
                 if matches!(failure.code, Some(ErrorCode::InsufficientScope)) =>
@@ -158,6 +167,24 @@ impl Standing {
             Err(resource::Error::AccessDenied { .. }) => Err(Denied::InvalidToken),
             Err(_) => Err(Denied::InvalidRequest),
         }
+    }
+}
+
+/// What oxide-auth has allowed a token: the scopes, and a bit that says that it was asked at all.
+#[derive(Debug, Default)]
+pub(super) struct Allowed(AtomicU32);
+
+impl Allowed {
+    const ASKED: u32 = 1 << 16;
+
+    fn contain(&self, scopes: Scopes) -> bool {
+        let wanted = u32::from(scopes.bits()) | Self::ASKED;
+        self.0.load(Ordering::Relaxed) & wanted == wanted
+    }
+
+    fn add(&self, scopes: Scopes) {
+        let allowed = u32::from(scopes.bits()) | Self::ASKED;
+        self.0.fetch_or(allowed, Ordering::Relaxed);
     }
 }
 
@@ -199,7 +226,8 @@ impl Issuer for Resource<'_> {
     }
 
     fn recover_token<'t>(&'t self, _: &'t str) -> Result<Option<Grant>, ()> {
-        Ok(self.standing.live.as_ref().map(|live| Grant {
+        let live = self.standing.live_token();
+        Ok(live.map(|live| Grant {
             owner_id: live
                 .subject
                 .map_or_else(|| live.client_id.to_string(), |user| user.to_string()),

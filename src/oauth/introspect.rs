@@ -1,8 +1,10 @@
 //! What a token stands for, for whoever may know (RFC 7662).
 
+use std::sync::Arc;
+
+use super::{Known, KnownToken};
 use crate::domain::{AccessToken, ClientId, Instant, PlainToken};
-use crate::storage::access_tokens::{self, LiveToken};
-use crate::storage::{Storage, StorageError};
+use crate::storage::StorageError;
 
 /// Who asks.
 #[derive(Debug, Clone)]
@@ -15,17 +17,14 @@ pub struct Introspector {
 
 /// The token, if it lives and the caller may know. Garbage needs no query.
 pub async fn introspect(
-    storage: &Storage,
+    known: &Known,
     caller: &Introspector,
     token: &str,
     now: Instant,
-) -> Result<Option<LiveToken>, StorageError> {
+) -> Result<Option<Arc<KnownToken>>, StorageError> {
     let Some(token) = PlainToken::<AccessToken>::parse(token) else {
         return Ok(None);
     };
-    let digest = token.hashed();
-    let live = storage
-        .read(move |c| access_tokens::find_live(c, &digest, now))
-        .await?;
-    Ok(live.filter(|live| caller.sees_all || live.client_id == caller.client_id))
+    let live = known.token(token.hashed(), now).await?;
+    Ok(live.filter(|known| caller.sees_all || known.live.client_id == caller.client_id))
 }

@@ -5,27 +5,19 @@ use oxide_auth::primitives::issuer::{IssuedToken, Issuer, RefreshedToken, TokenT
 
 use super::endpoint::Endpoint;
 use super::token::Issued;
-use crate::domain::PlainToken;
 
-impl Issuer for Endpoint {
+impl Issuer for Endpoint<'_> {
     fn issue(&mut self, grant: Grant) -> Result<IssuedToken, ()> {
-        let client = self.client.as_ref().ok_or(())?;
+        let client = self.client.ok_or(())?;
         let scopes = grant.scope.to_string().parse().map_err(|_| ())?;
-        let lifetime = client.token_lifetime.unwrap_or(self.terms.lifetime);
-        let token = PlainToken::from_random(self.terms.random);
+        let ours = Issued::new(client, scopes, self.terms);
         let issued = IssuedToken {
-            token: token.expose().to_owned(),
+            token: ours.token.expose().to_owned(),
             refresh: None,
-            until: self.terms.now + lifetime,
+            until: self.terms.now + ours.lifetime,
             token_type: TokenType::Bearer,
         };
-        self.issued = Some(Issued {
-            client_id: client.id.clone(),
-            token,
-            scopes,
-            lifetime,
-            jkt: None,
-        });
+        self.issued = Some(ours);
         Ok(issued)
     }
 

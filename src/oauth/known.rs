@@ -1,70 +1,175 @@
-//! Clients that were let in before, as they were then.
+//! Who calls: access tokens, and clients with their secrets, as storage knew them a moment ago. Every call asks for one or the other.
 
-use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
 
 use chrono::{DurationRound, TimeDelta};
 
-use crate::domain::{Client, ClientId, ClientSecret, HashedToken, Instant};
+use super::authentication::ClientCredentials;
+use super::guard::Allowed;
+use crate::domain::{AccessToken, Client, ClientId, ClientSecret, HashedToken, Instant, Scopes};
+use crate::storage::access_tokens::{self, LiveToken};
+use crate::storage::clients::{self, Authentic};
+use crate::storage::{Memory, Remembered, Storage, StorageError, client_secrets};
+use crate::telemetry::metrics::Metrics;
 
-/// More clients than any installation has; beyond, remembering begins anew.
-const MOST: usize = 10_000;
-
-/// What is known of clients by id and digest of the secret. Never proof of anything: whoever uses it has the database check that
-/// it still holds.
-#[derive(Default)]
-pub struct KnownClients(Mutex<HashMap<Key, Known>>);
-
-type Key = (ClientId, [u8; 32]);
-
-struct Known {
-    client: Client,
-    /// The minute of the use that this process noted last.
-    noted: Option<Instant>,
+/// Remembers, and asks where it has to.
+pub struct Known {
+    storage: Storage,
+    metrics: Arc<Metrics>,
+    tokens: Arc<Memory<[u8; 32], Arc<KnownToken>>>,
+    clients: Arc<Memory<Shown, Arc<KnownClient>>>,
 }
 
-impl KnownClients {
-    /// The client that these credentials belonged to.
-    pub(super) fn find(&self, id: &str, secret: &HashedToken<ClientSecret>) -> Option<Client> {
-        let key = (ClientId::new(id), secret.digest());
-        self.lock().get(&key).map(|known| known.client.clone())
-    }
+/// A token that may be used.
+#[derive(Debug)]
+pub struct KnownToken {
+    /// What it stands for.
+    pub live: LiveToken,
+    /// What oxide-auth has allowed it already: it would say the same again.
+    pub(super) allowed: Allowed,
+}
 
-    /// Whether this process has noted already that the secret was used in this minute.
-    pub(super) fn is_noted(
-        &self,
-        client: &Client,
-        secret: &HashedToken<ClientSecret>,
-        minute: Instant,
-    ) -> bool {
-        let key = (client.id.clone(), secret.digest());
-        self.lock().get(&key).and_then(|known| known.noted) == Some(minute)
-    }
+/// A client that showed a live secret.
+pub(super) struct KnownClient {
+    pub(super) client: Arc<Client>,
+    /// What oxide-auth granted last, of which request for scopes: it would grant the same again.
+    pub(super) granted: Mutex<Option<(Option<String>, Scopes)>>,
+    /// When that secret ends.
+    until: Option<Instant>,
+    /// The last minute in which this process noted that the secret was used, since 1970.
+    noted: AtomicI64,
+}
 
-    /// Remembers a client whose credentials were right, and that their use in this minute is noted.
-    pub(super) fn remember(
-        &self,
-        client: Client,
-        secret: &HashedToken<ClientSecret>,
-        minute: Instant,
-    ) {
-        let mut known = self.lock();
-        if known.len() >= MOST {
-            known.clear();
+impl Known {
+    /// Nothing is known yet.
+    pub fn new(storage: Storage, metrics: Arc<Metrics>) -> Self {
+        Self {
+            storage,
+            metrics,
+            tokens: Memory::new(Remembered::Access),
+            clients: Memory::new(Remembered::Access),
         }
-        let noted = Some(minute);
-        known.insert(
-            (client.id.clone(), secret.digest()),
-            Known { client, noted },
-        );
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Key, Known>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Finds a token that may be used now.
+    pub(super) async fn token(
+        &self,
+        digest: HashedToken<AccessToken>,
+        now: Instant,
+    ) -> Result<Option<Arc<KnownToken>>, StorageError> {
+        let key = digest.digest();
+        if let Some(known) = self.tokens.recall(&key, &self.storage, now) {
+            self.metrics.token_cache.hit();
+            return Ok((known.live.expires_at > now).then_some(known));
+        }
+        self.metrics.token_cache.miss();
+        let asked = self.tokens.asking(&self.storage, now);
+        let found = self
+            .storage
+            .read(move |c| access_tokens::find_live(c, &digest, now));
+        let Some(live) = found.await? else {
+            self.tokens.forget(&key);
+            return Ok(None);
+        };
+        let known = Arc::new(KnownToken {
+            live,
+            allowed: Allowed::default(),
+        });
+        self.tokens.keep(key, Arc::clone(&known), asked);
+        Ok(Some(known))
+    }
+
+    /// Finds the enabled client that a secret, in one of these readings, is a live one of, and notes that it was used.
+    pub(super) async fn client(
+        &self,
+        readings: &[ClientCredentials],
+        now: Instant,
+    ) -> Result<Option<Arc<KnownClient>>, StorageError> {
+        let show = |reading: &ClientCredentials| {
+            let secret = HashedToken::<ClientSecret>::of(&reading.secret);
+            (ClientId::new(&reading.id), secret.digest())
+        };
+        let shown: Vec<Shown> = readings.iter().map(show).collect();
+        let found = match self.remembered(&shown, now) {
+            Some(found) => {
+                self.metrics.client_cache.hit();
+                Some(found)
+            }
+            None => {
+                self.metrics.client_cache.miss();
+                self.look_up(shown, now).await?
+            }
+        };
+        let Some((shown, known)) = found else {
+            return Ok(None);
+        };
+        self.note_use(shown, &known, now).await?;
+        Ok(Some(known))
+    }
+
+    fn remembered(&self, shown: &[Shown], now: Instant) -> Option<(Shown, Arc<KnownClient>)> {
+        let recall = |one: &Shown| {
+            let known = self.clients.recall(one, &self.storage, now)?;
+            let live = known.until.is_none_or(|until| until > now);
+            live.then(|| (one.clone(), known))
+        };
+        shown.iter().find_map(recall)
+    }
+
+    async fn look_up(
+        &self,
+        shown: Vec<Shown>,
+        now: Instant,
+    ) -> Result<Option<(Shown, Arc<KnownClient>)>, StorageError> {
+        let asked = self.clients.asking(&self.storage, now);
+        let found = self.storage.read(move |c| {
+            for one in shown {
+                let secret = HashedToken::from_digest(one.1);
+                if let Some(found) = clients::authenticate(c, &one.0, &secret, now)? {
+                    return Ok::<_, StorageError>(Some((found, one)));
+                }
+            }
+            Ok(None)
+        });
+        let Some((Authentic { client, until }, shown)) = found.await? else {
+            return Ok(None);
+        };
+        let before = self.clients.last(&shown);
+        let noted = before.map_or(i64::MIN, |known| known.noted.load(Ordering::Relaxed));
+        let known = Arc::new(KnownClient {
+            client: Arc::new(client),
+            granted: Mutex::default(),
+            until,
+            noted: AtomicI64::new(noted),
+        });
+        self.clients.keep(shown.clone(), Arc::clone(&known), asked);
+        Ok(Some((shown, known)))
+    }
+
+    /// By the minute and by this process, so that it costs next to nothing (bar O18).
+    async fn note_use(
+        &self,
+        (id, secret): Shown,
+        known: &KnownClient,
+        now: Instant,
+    ) -> Result<(), StorageError> {
+        let minute = now.duration_trunc(TimeDelta::minutes(1)).unwrap_or(now);
+        let noted = known.noted.swap(minute.timestamp(), Ordering::Relaxed);
+        if noted == minute.timestamp() {
+            return Ok(());
+        }
+        let secret = HashedToken::from_digest(secret);
+        let note = self
+            .storage
+            .write_one(move |c| client_secrets::note_use(c, &id, &secret, minute));
+        let written = note.await;
+        if written.is_err() {
+            known.noted.store(noted, Ordering::Relaxed);
+        }
+        written
     }
 }
 
-/// The minute that a time is in: a use is noted by the minute, so that noting it costs next to nothing (bar O18).
-pub(super) fn minute(now: Instant) -> Instant {
-    now.duration_trunc(TimeDelta::minutes(1)).unwrap_or(now)
-}
+/// An id and the digest of a secret, as somebody showed them.
+type Shown = (ClientId, [u8; 32]);

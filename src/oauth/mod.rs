@@ -21,7 +21,7 @@ mod verifying;
 
 pub use assertion::{ASSERTION_TYPE, ClientAssertion};
 pub use authentication::{Authentication, ClientCredentials, authenticate};
-pub use known::KnownClients;
+pub use known::{Known, KnownToken};
 pub use refused::{Claimed, audited};
 
 use std::sync::LazyLock;

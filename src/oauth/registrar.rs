@@ -8,7 +8,7 @@ use oxide_auth::primitives::scope::Scope as LibraryScope;
 use super::endpoint::Endpoint;
 use super::{no_redirect, to_library};
 
-impl Registrar for Endpoint {
+impl Registrar for Endpoint<'_> {
     fn bound_redirect<'a>(&self, bound: ClientUrl<'a>) -> Result<BoundClient<'a>, RegistrarError> {
         Ok(BoundClient {
             client_id: bound.client_id,
@@ -23,7 +23,7 @@ impl Registrar for Endpoint {
         bound: BoundClient<'_>,
         _: Option<LibraryScope>,
     ) -> Result<PreGrant, RegistrarError> {
-        let client = self.client.as_ref().ok_or(RegistrarError::Unspecified)?;
+        let client = self.client.ok_or(RegistrarError::Unspecified)?;
         let asked = self.asked.map_err(|_| RegistrarError::Unspecified)?;
         let scopes = if asked.is_empty() {
             client.scopes
@@ -43,7 +43,7 @@ impl Registrar for Endpoint {
     /// The secret was compared by digest look-up, in one query with the id: an unknown client costs what a wrong secret costs
     /// (bar O09).
     fn check(&self, client_id: &str, _: Option<&[u8]>) -> Result<(), RegistrarError> {
-        match &self.client {
+        match self.client {
             Some(client) if client.id.as_str() == client_id => Ok(()),
             _ => Err(RegistrarError::Unspecified),
         }

@@ -1,21 +1,21 @@
 //! The token endpoint: who asks, whether a token is issued, and that it is stored (RFC 6749 section 4.4).
 
+use std::sync::PoisonError;
+
 use chrono::TimeDelta;
 
 use super::TokenError;
 use super::assertion::{self, ClientAssertion};
-use super::authentication::{Authentication, ClientCredentials};
+use super::authentication::Authentication;
 use super::dpop::{Proof, Unproven};
 use super::grant::decide;
-use super::known::{self, KnownClients};
+use super::known::{Known, KnownClient};
 use super::refused::{Claimed, audited};
 use crate::domain::audit::{Act, Entry, Origin};
-use crate::domain::{
-    AccessToken, Client, ClientId, ClientSecret, HashedToken, Instant, PlainToken, Scopes,
-};
+use crate::domain::{AccessToken, Client, ClientId, Instant, PlainToken, Scopes};
 use crate::entropy;
 use crate::storage::access_tokens::{self, NewAccessToken};
-use crate::storage::{AnyConnection, Storage, StorageError, audit, client_secrets, clients};
+use crate::storage::{AnyConnection, Storage, StorageError, audit};
 
 /// A token request whose form is right. What it asks for is judged here.
 #[derive(Debug, Clone)]
@@ -59,7 +59,7 @@ pub struct Issued {
 /// Authenticates the client and issues a token; the audit is told, whatever comes of it.
 pub async fn issue(
     storage: &Storage,
-    known: &KnownClients,
+    known: &Known,
     request: TokenRequest,
     issuer: &str,
     terms: Terms,
@@ -70,11 +70,11 @@ pub async fn issue(
     audited(storage, ended, Act::TokenIssue, claimed, origin, terms.now).await
 }
 
-/// A client that was let in before is remembered, so that the usual case is one statement: it stores the token if everything that
-/// was remembered still holds. Whatever else happens, the decision is made anew from the database, in one transaction.
+/// Decides by what is known of the client, at most a moment old, and stores the token: it would be dead as well, had the client been
+/// switched off meanwhile.
 async fn issue_to_client(
     storage: &Storage,
-    known: &KnownClients,
+    known: &Known,
     mut request: TokenRequest,
     issuer: &str,
     terms: Terms,
@@ -91,49 +91,40 @@ async fn issue_to_client(
             return issue_to_signer(storage, request, &assertion, issuer, terms, origin).await;
         }
     };
-    let remembered = readings.iter().find_map(|credentials| {
-        let digest = HashedToken::of(&credentials.secret);
-        let client = known.find(&credentials.id, &digest)?;
-        // A proof is one more thing to store.
-        if request.proof.is_some() {
-            return None;
-        }
-        let issued = decide(&request, &credentials.id, Some(client.clone()), terms).ok()?;
-        Some((client, digest, issued))
-    });
-    let minute = known::minute(terms.now);
-    if let Some((client, digest, issued)) = remembered {
-        let is_noted = known.is_noted(&client, &digest, minute);
-        let to_note = (!is_noted).then(|| (client.clone(), digest.clone()));
-        let entry = issued.entry(terms.now, origin);
-        let work = move |c: &mut AnyConnection| {
-            let row = issued.row(terms.now);
-            let stored = access_tokens::insert_if_authentic(c, &row, &client, &digest, &entry)?;
-            if stored && !is_noted {
-                client_secrets::note_use(c, &client.id, &digest, minute)?;
-            }
-            Ok::<_, StorageError>(stored.then_some(issued))
-        };
-        let stored = match is_noted {
-            true => storage.write_one(work).await?,
-            false => storage.write(work).await?,
-        };
-        if let Some(issued) = stored {
-            if let Some((client, digest)) = to_note {
-                known.remember(client, &digest, minute);
-            }
-            return Ok(issued);
+    let client = known.client(&readings, terms.now).await?;
+    let client = client.ok_or_else(|| request.refusal_of_nobody())?;
+    let issued = grant(&request, &client, terms)?;
+    let (row, entry) = (issued.row(terms.now), issued.entry(terms.now, origin));
+    match request.proof {
+        None => storage.issue(row, entry).await?,
+        Some(_) => {
+            let stored = storage.write(move |c| {
+                redeem(c, &request)??;
+                access_tokens::insert(c, &row)?;
+                Ok::<_, TokenError>(audit::record(c, &entry)?)
+            });
+            stored.await?;
         }
     }
-    let origin = origin.clone();
-    let (issued, client, digest) = storage
-        .write(move |c| {
-            let (issued, client, digest) = issue_anew(c, &request, &readings, terms, &origin)?;
-            client_secrets::note_use(c, &client.id, &digest, minute)?;
-            Ok::<_, TokenError>((issued, client, digest))
-        })
-        .await?;
-    known.remember(client, &digest, minute);
+    Ok(issued)
+}
+
+/// What oxide-auth decides, or has decided a moment ago about the same request of the same client.
+fn grant(request: &TokenRequest, known: &KnownClient, terms: Terms) -> Result<Issued, TokenError> {
+    let client = &known.client;
+    let is_usual =
+        request.proof.is_none() && request.grant_type.as_deref() == Some("client_credentials");
+    let granted = || known.granted.lock().unwrap_or_else(PoisonError::into_inner);
+    if is_usual
+        && let Some((asked, scopes)) = &*granted()
+        && *asked == request.scope
+    {
+        return Ok(Issued::new(client, *scopes, terms));
+    }
+    let issued = decide(request, client.id.as_str(), Some(client), terms)?;
+    if is_usual {
+        *granted() = Some((request.scope.clone(), issued.scopes));
+    }
     Ok(issued)
 }
 
@@ -155,7 +146,7 @@ async fn issue_to_signer(
     let decided = storage.write(move |c| {
         let client = proven.redeem(c)?;
         let id = client.id.clone();
-        let decided = decide(&request, id.as_str(), Some(client), terms);
+        let decided = decide(&request, id.as_str(), Some(&client), terms);
         let Ok(issued) = &decided else {
             return Ok(decided);
         };
@@ -180,33 +171,6 @@ fn redeem(
     }
 }
 
-fn issue_anew(
-    c: &mut AnyConnection,
-    request: &TokenRequest,
-    readings: &[ClientCredentials],
-    terms: Terms,
-    origin: &Origin,
-) -> Result<(Issued, Client, HashedToken<ClientSecret>), TokenError> {
-    let mut refused = None;
-    for credentials in readings {
-        let digest = HashedToken::of(&credentials.secret);
-        let id = ClientId::new(&credentials.id);
-        let client = clients::authenticate(c, &id, &digest, terms.now)?;
-        match decide(request, &credentials.id, client.clone(), terms) {
-            Ok(issued) => {
-                redeem(c, request)??;
-                access_tokens::insert(c, &issued.row(terms.now))?;
-                audit::record(c, &issued.entry(terms.now, origin))?;
-                let client = client.ok_or(TokenError::InvalidClient)?;
-                return Ok((issued, client, digest));
-            }
-            Err(TokenError::InvalidClient) => refused = Some(TokenError::InvalidClient),
-            Err(other) => return Err(other),
-        }
-    }
-    Err(refused.unwrap_or_else(|| request.refusal_of_nobody()))
-}
-
 impl TokenRequest {
     /// The thumbprint of the key that the client has proved to have.
     pub(super) fn proof_of_key(&self) -> Option<[u8; 32]> {
@@ -225,15 +189,26 @@ impl TokenRequest {
 }
 
 impl Issued {
+    /// A new token for this client.
+    pub(super) fn new(client: &Client, scopes: Scopes, terms: Terms) -> Self {
+        Self {
+            client_id: client.id.clone(),
+            token: PlainToken::from_random(terms.random),
+            scopes,
+            lifetime: client.token_lifetime.unwrap_or(terms.lifetime),
+            jkt: None,
+        }
+    }
+
     fn entry(&self, now: Instant, origin: &Origin) -> Entry {
         let entry = Entry::new(entropy::id(now), now, Act::TokenIssue, origin.clone());
         entry.by_client(&self.client_id)
     }
 
-    fn row(&self, now: Instant) -> NewAccessToken<'_> {
+    fn row(&self, now: Instant) -> NewAccessToken {
         NewAccessToken {
             digest: self.token.hashed(),
-            client_id: &self.client_id,
+            client_id: self.client_id.clone(),
             subject: None,
             scopes: self.scopes,
             created_at: now,

@@ -1,27 +1,23 @@
 //! Access tokens, of applications and of users (RFC 6749 section 1.4).
 
 use diesel::prelude::*;
-use diesel::sql_types::{Binary, Bool, Nullable, Text};
 use uuid::Uuid;
 
 use super::AnyConnection;
-use super::audit;
-use super::columns::{At, Id, InstantSql, UuidSql};
+use super::columns::{At, Id};
 use super::connection::directly;
 use super::error::{Result, StorageError};
-use super::schema::{access_tokens, client_secrets, clients};
-use crate::domain::audit::Entry;
-use crate::domain::{
-    AccessToken, AuthMethod, Client, ClientId, ClientSecret, HashedToken, Instant, Scopes,
-};
+use super::remembered::{self, Kind};
+use super::schema::{access_tokens, clients};
+use crate::domain::{AccessToken, ClientId, HashedToken, Instant, Scopes};
 
 /// A token that is about to be handed out.
 #[derive(Debug)]
-pub struct NewAccessToken<'a> {
+pub struct NewAccessToken {
     /// Its digest.
     pub digest: HashedToken<AccessToken>,
     /// The client that it is issued to.
-    pub client_id: &'a ClientId,
+    pub client_id: ClientId,
     /// The user that it speaks for; none for a token of the application itself.
     pub subject: Option<Uuid>,
     /// What it carries.
@@ -54,7 +50,7 @@ pub struct LiveToken {
 }
 
 /// Stores a token.
-pub fn insert(c: &mut AnyConnection, token: &NewAccessToken<'_>) -> Result<()> {
+pub fn insert(c: &mut AnyConnection, token: &NewAccessToken) -> Result<()> {
     let insert = diesel::insert_into(access_tokens::table).values((
         access_tokens::digest.eq(token.digest.as_bytes()),
         access_tokens::client_id.eq(token.client_id.as_str()),
@@ -66,67 +62,6 @@ pub fn insert(c: &mut AnyConnection, token: &NewAccessToken<'_>) -> Result<()> {
     ));
     directly!(c, insert.execute(c))?;
     Ok(())
-}
-
-/// Stores a token if the client is just as the caller remembers it and the secret is still one of its own: the check and the
-/// write are one statement, and on PostgreSQL the audit's entry too. Says whether it was stored.
-pub fn insert_if_authentic(
-    c: &mut AnyConnection,
-    token: &NewAccessToken<'_>,
-    client: &Client,
-    secret: &HashedToken<ClientSecret>,
-    entry: &Entry,
-) -> Result<bool> {
-    let lifetime = client.token_lifetime.map(|lifetime| lifetime.num_seconds());
-    let insert = client_secrets::table
-        .inner_join(clients::table)
-        .filter(client_secrets::client_id.eq(client.id.as_str()))
-        .filter(client_secrets::digest.eq(secret.as_bytes()))
-        .filter(
-            client_secrets::expires_at
-                .is_null()
-                .or(client_secrets::expires_at.gt(At(token.created_at))),
-        )
-        .filter(
-            client_secrets::not_before
-                .is_null()
-                .or(client_secrets::not_before.le(At(token.created_at))),
-        )
-        .filter(clients::disabled_at.is_null())
-        .filter(clients::scopes.eq(client.scopes.to_string()))
-        .filter(clients::auth_method.ne(AuthMethod::PrivateKeyJwt.name()))
-        .filter(clients::require_dpop.eq(client.require_dpop))
-        .filter(
-            clients::token_lifetime
-                .eq(lifetime)
-                .or(clients::token_lifetime
-                    .is_null()
-                    .and(lifetime.is_none().into_sql::<Bool>())),
-        )
-        .select((
-            token.digest.as_bytes().into_sql::<Binary>(),
-            token.client_id.as_str().into_sql::<Text>(),
-            token.subject.map(Id).into_sql::<Nullable<UuidSql>>(),
-            token.scopes.to_string().into_sql::<Text>(),
-            At(token.created_at).into_sql::<InstantSql>(),
-            At(token.expires_at).into_sql::<InstantSql>(),
-            token
-                .jkt
-                .as_ref()
-                .map(<[u8; 32]>::as_slice)
-                .into_sql::<Nullable<Binary>>(),
-        ))
-        .insert_into(access_tokens::table)
-        .into_columns((
-            access_tokens::digest,
-            access_tokens::client_id,
-            access_tokens::subject,
-            access_tokens::scopes,
-            access_tokens::created_at,
-            access_tokens::expires_at,
-            access_tokens::jkt,
-        ));
-    audit::insert_and_record(c, insert, entry)
 }
 
 /// Finds a token that may be used now: not expired, and not issued before its client was switched off or, if it is the client's own,
@@ -190,6 +125,7 @@ fn thumbprint(bytes: Vec<u8>) -> Result<[u8; 32]> {
 
 /// Ends every token that speaks for this user.
 pub fn delete_of_user(c: &mut AnyConnection, user: Uuid) -> Result<usize> {
+    remembered::change(Kind::Access);
     Ok(
         diesel::delete(access_tokens::table.filter(access_tokens::subject.eq(Id(user))))
             .execute(c)?,
@@ -202,6 +138,7 @@ pub fn delete_own(
     digest: &HashedToken<AccessToken>,
     client: &ClientId,
 ) -> Result<Option<Option<Uuid>>> {
+    remembered::change(Kind::Access);
     let own = access_tokens::table
         .filter(access_tokens::digest.eq(digest.as_bytes()))
         .filter(access_tokens::client_id.eq(client.as_str()));
@@ -219,6 +156,7 @@ pub fn delete_of_client(
     until: Instant,
     limit: i64,
 ) -> Result<usize> {
+    remembered::change(Kind::Access);
     let tokens: Vec<Vec<u8>> = access_tokens::table
         .filter(access_tokens::client_id.eq(client.as_str()))
         .filter(access_tokens::created_at.le(At(until)))
@@ -233,6 +171,7 @@ pub fn delete_of_client(
 
 /// Deletes up to `limit` tokens that were issued until then, whoever has them.
 pub fn delete_all(c: &mut AnyConnection, until: Instant, limit: i64) -> Result<usize> {
+    remembered::change(Kind::Access);
     let tokens = access_tokens::table
         .filter(access_tokens::created_at.le(At(until)))
         .select(access_tokens::digest)

@@ -7,6 +7,7 @@ use super::AnyConnection;
 use super::columns::{At, Id};
 use super::connection::directly;
 use super::error::{Result, StorageError};
+use super::remembered::{self, Kind};
 use super::schema::client_secrets;
 use crate::domain::client_secret::{SecretInfo, SecretLabel};
 use crate::domain::{ClientId, ClientSecret, HashedToken, Instant};
@@ -46,6 +47,7 @@ pub fn insert(c: &mut AnyConnection, client: &ClientId, secret: &NewSecret) -> R
 
 /// Lets the secrets that have no earlier end, end at `at`.
 pub fn end_all(c: &mut AnyConnection, client: &ClientId, at: Instant) -> Result<()> {
+    remembered::change(Kind::Access);
     diesel::update(client_secrets::table)
         .filter(client_secrets::client_id.eq(client.as_str()))
         .filter(
@@ -60,6 +62,7 @@ pub fn end_all(c: &mut AnyConnection, client: &ClientId, at: Instant) -> Result<
 
 /// Sets what people call a secret, and from when to when it works.
 pub fn update(c: &mut AnyConnection, secret: &SecretInfo) -> Result<()> {
+    remembered::change(Kind::Access);
     diesel::update(client_secrets::table.find(Id(secret.id)))
         .set((
             client_secrets::label.eq(secret.label.as_deref()),

@@ -7,6 +7,7 @@ use super::AnyConnection;
 use super::columns::At;
 use super::connection::directly;
 use super::error::{Result, StorageError};
+use super::remembered::{self, Kind};
 use super::schema::{client_secrets, clients};
 use crate::domain::{
     AuthMethod, Client, ClientId, ClientSecret, HashedToken, Instant, JwkSet, ResetUrl, Scopes,
@@ -105,6 +106,7 @@ pub fn lock(c: &mut AnyConnection) -> Result<()> {
 
 /// Sets what is stated about a client.
 pub fn update(c: &mut AnyConnection, client: &Client) -> Result<()> {
+    remembered::change(Kind::Access);
     let row = Row::from(client);
     diesel::update(clients::table.find(client.id.as_str()))
         .set((
@@ -134,6 +136,15 @@ pub fn find(c: &mut AnyConnection, id: &ClientId) -> Result<Option<Client>> {
     row.map(Client::try_from).transpose()
 }
 
+/// A client that showed a live secret.
+#[derive(Debug)]
+pub struct Authentic {
+    /// The client.
+    pub client: Client,
+    /// When that secret ends, if it does.
+    pub until: Option<Instant>,
+}
+
 /// Finds an enabled client by its id and one of its live secrets: one look-up, whatever the number of secrets, and the same
 /// for an unknown client as for a wrong secret (bar O09). One that signs has no use for a secret that it had before.
 pub fn authenticate(
@@ -141,7 +152,7 @@ pub fn authenticate(
     id: &ClientId,
     secret: &HashedToken<ClientSecret>,
     now: Instant,
-) -> Result<Option<Client>> {
+) -> Result<Option<Authentic>> {
     let query = client_secrets::table
         .inner_join(clients::table)
         .filter(client_secrets::client_id.eq(id.as_str()))
@@ -158,8 +169,18 @@ pub fn authenticate(
         )
         .filter(clients::disabled_at.is_null())
         .filter(clients::auth_method.ne(AuthMethod::PrivateKeyJwt.name()));
-    let row = directly!(c, query.select(Row::as_select()).get_result(c)).optional()?;
-    row.map(Client::try_from).transpose()
+    let found: Option<(Row, Option<At>)> = directly!(c, {
+        let query = query.select((Row::as_select(), client_secrets::expires_at));
+        query.get_result(c)
+    })
+    .optional()?;
+    let authentic = |(row, until): (Row, Option<At>)| {
+        Ok(Authentic {
+            client: Client::try_from(row)?,
+            until: until.map(Instant::from),
+        })
+    };
+    found.map(authentic).transpose()
 }
 
 /// Every client, oldest first.
@@ -171,27 +192,28 @@ pub fn list(c: &mut AnyConnection) -> Result<Vec<Client>> {
     rows.into_iter().map(Client::try_from).collect()
 }
 
-/// Switches a client off, which ends every token that it has by then for good, also the one that manages its registration, or on.
-/// Says whether there is such a client.
-pub fn set_disabled(c: &mut AnyConnection, id: &ClientId, at: Option<Instant>) -> Result<bool> {
-    let client = clients::table.find(id.as_str());
-    let changed = match at.map(At) {
-        Some(at) => diesel::update(client)
-            .set((
-                clients::disabled_at.eq(at),
-                clients::tokens_from.eq(at),
-                clients::registration_digest.eq(None::<Vec<u8>>),
-            ))
-            .execute(c)?,
-        None => diesel::update(client)
-            .set(clients::disabled_at.eq(None::<At>))
-            .execute(c)?,
-    };
+/// Switches a client off or on: either way every token that it has by then is ended for good, also the one that manages its registration.
+/// Another node may have issued one after the client was switched off there, before it knew. Says whether there is such a client.
+pub fn set_disabled(
+    c: &mut AnyConnection,
+    id: &ClientId,
+    disabled: bool,
+    now: Instant,
+) -> Result<bool> {
+    remembered::change(Kind::Access);
+    let changed = diesel::update(clients::table.find(id.as_str()))
+        .set((
+            clients::disabled_at.eq(disabled.then_some(At(now))),
+            clients::tokens_from.eq(At(now)),
+            clients::registration_digest.eq(None::<Vec<u8>>),
+        ))
+        .execute(c)?;
     Ok(changed == 1)
 }
 
 /// Ends the client's own tokens that it has by now: they may carry what it has lost. Those that speak for users carry no scope.
 pub fn end_own_tokens(c: &mut AnyConnection, id: &ClientId, now: Instant) -> Result<()> {
+    remembered::change(Kind::Access);
     diesel::update(clients::table.find(id.as_str()))
         .set(clients::scopes_from.eq(At(now)))
         .execute(c)?;
@@ -200,6 +222,7 @@ pub fn end_own_tokens(c: &mut AnyConnection, id: &ClientId, now: Instant) -> Res
 
 /// Ends every token of every client that there is by now, and every token that manages a registration: says how many of these.
 pub fn end_all_tokens(c: &mut AnyConnection, now: Instant) -> Result<usize> {
+    remembered::change(Kind::Access);
     diesel::update(clients::table)
         .set(clients::tokens_from.eq(At(now)))
         .execute(c)?;
@@ -211,6 +234,7 @@ pub fn end_all_tokens(c: &mut AnyConnection, now: Instant) -> Result<usize> {
 
 /// From now on only operators manage this client: it has scopes that nobody gave it over HTTP.
 pub fn take_over(c: &mut AnyConnection, id: &ClientId) -> Result<()> {
+    remembered::change(Kind::Access);
     diesel::update(clients::table.find(id.as_str()))
         .set((
             clients::registration_digest.eq(None::<Vec<u8>>),
@@ -223,6 +247,7 @@ pub fn take_over(c: &mut AnyConnection, id: &ClientId) -> Result<()> {
 /// Deletes a client with its secrets and tokens. Says whether there was such a client. Those that it has registered are an
 /// operator's from now on: another client may get the same id one day.
 pub fn delete(c: &mut AnyConnection, id: &ClientId) -> Result<bool> {
+    remembered::change(Kind::Access);
     diesel::update(clients::table.filter(clients::registered_by.eq(id.as_str())))
         .set(clients::registered_by.eq(None::<String>))
         .execute(c)?;

@@ -8,12 +8,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use crossbeam_channel::{Receiver, Sender, TrySendError, bounded};
 use tokio::sync::oneshot;
 
 use super::audit;
 use super::connection::AnyConnection;
 use super::error::{Result, StorageError};
+use super::queue::{Queue, Refused};
+use super::remembered::Epochs;
 use crate::domain::DatabaseUrl;
 use crate::telemetry::metrics::StorageMetrics;
 
@@ -40,7 +41,7 @@ pub(super) enum Undo {
 
 /// A queue with its threads. Dropping it finishes what waits.
 pub(super) struct Lane {
-    queue: Option<Sender<Box<dyn Job>>>,
+    queue: Arc<Queue<Box<dyn Job>>>,
     threads: Vec<JoinHandle<()>>,
     metrics: Arc<StorageMetrics>,
 }
@@ -104,28 +105,29 @@ impl Lane {
         url: &DatabaseUrl,
         mode: Mode,
         threads: usize,
+        epochs: &Arc<Epochs>,
         metrics: &Arc<StorageMetrics>,
     ) -> Result<Self> {
-        let (queue, jobs) = bounded::<Box<dyn Job>>(QUEUE);
+        let queue = Arc::new(Queue::<Box<dyn Job>>::new(QUEUE));
         let start = |index| {
             let connection = open(url, mode)?;
-            let (url, jobs) = (url.clone(), jobs.clone());
+            let (url, jobs, epochs) = (url.clone(), Arc::clone(&queue), Arc::clone(epochs));
             let metrics = Arc::clone(metrics);
             std::thread::Builder::new()
                 .name(format!("sqlite-{mode:?}-{index}").to_lowercase())
-                .spawn(move || drain(&url, mode, connection, &jobs, &metrics))
+                .spawn(move || drain(&url, mode, connection, &jobs, &epochs, &metrics))
                 .map_err(|e| StorageError::Unavailable(format!("cannot start a thread: {e}")))
         };
         Ok(Self {
             threads: (0..threads).map(start).collect::<Result<_>>()?,
-            queue: Some(queue),
+            queue,
             metrics: Arc::clone(metrics),
         })
     }
 
     /// How many closures wait.
     pub(super) fn waiting(&self) -> usize {
-        self.queue.as_ref().map_or(0, Sender::len)
+        self.queue.len()
     }
 
     /// Runs a closure on one of the threads.
@@ -143,13 +145,12 @@ impl Lane {
             reply: Some(reply),
         });
         let ended = || StorageError::Unavailable("the database threads have ended".to_owned());
-        let queue = self.queue.as_ref().ok_or_else(ended)?;
-        queue.try_send(job).map_err(|error| match error {
-            TrySendError::Full(_) => {
+        self.queue.push(job).map_err(|refused| match refused {
+            Refused::Full => {
                 self.metrics.refused.one();
                 StorageError::Busy("too many calls are waiting".to_owned())
             }
-            TrySendError::Disconnected(_) => ended(),
+            Refused::Closed => ended(),
         })?;
         answer.await.map_err(|_| ended())?
     }
@@ -157,7 +158,7 @@ impl Lane {
 
 impl Drop for Lane {
     fn drop(&mut self) {
-        drop(self.queue.take());
+        self.queue.close();
         for thread in self.threads.drain(..) {
             let _panicked = thread.join();
         }
@@ -177,7 +178,8 @@ fn drain(
     url: &DatabaseUrl,
     mode: Mode,
     connection: AnyConnection,
-    jobs: &Receiver<Box<dyn Job>>,
+    jobs: &Queue<Box<dyn Job>>,
+    epochs: &Epochs,
     metrics: &StorageMetrics,
 ) {
     let gate = match mode {
@@ -186,9 +188,11 @@ fn drain(
     };
     let mut connection = Some(connection);
     let mut batch = Vec::with_capacity(BATCH);
-    while let Ok(first) = jobs.recv() {
-        batch.push(first);
-        batch.extend(jobs.try_iter().take(BATCH - 1));
+    loop {
+        jobs.take(BATCH, &mut batch);
+        if batch.is_empty() {
+            return;
+        }
         let transaction = gate.begin(batch.len());
         let opened = match connection.take() {
             Some(open) => Ok(open),
@@ -207,6 +211,7 @@ fn drain(
             Err(error) => Err(error),
         };
         drop(transaction);
+        epochs.end_transaction();
         batch.drain(..).for_each(|mut job| job.answer(&ended));
     }
 }

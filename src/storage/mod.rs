@@ -10,6 +10,7 @@ mod connection;
 mod error;
 mod examine;
 pub mod guesses;
+mod issue;
 pub mod jtis;
 mod lane;
 mod libpq_url;
@@ -18,6 +19,8 @@ pub mod mails;
 mod migrations;
 pub mod own_keys;
 mod pool;
+mod queue;
+mod remembered;
 pub mod reset_tokens;
 mod schema;
 pub mod user_batches;
@@ -33,13 +36,23 @@ pub use migrations::SchemaStatus;
 
 use crate::domain::DatabaseUrl;
 use crate::telemetry::metrics::{StorageLevel, StorageMetrics};
+use issue::Gathered;
 use lane::{Lane, Mode, Undo};
 use pool::{Does, Pool};
+use remembered::Epochs;
+pub use remembered::{Kind as Remembered, Memory};
 
 /// The two gates to the database. Each takes a closure over a connection, runs it off the async threads, and answers when
 /// its effect is durable. Callers cannot tell which database is behind them.
 #[derive(Clone)]
-pub struct Storage(Arc<Backend>, Arc<StorageMetrics>);
+pub struct Storage(Arc<Inner>);
+
+struct Inner {
+    backend: Backend,
+    epochs: Arc<Epochs>,
+    gathered: Gathered,
+    metrics: Arc<StorageMetrics>,
+}
 
 enum Backend {
     Sqlite { writes: Lane, reads: Lane },
@@ -67,17 +80,26 @@ impl Storage {
                 Schema::Create => migrations::run_if_new(&mut AnyConnection::create(url)?)?,
                 Schema::Require => migrations::require(&mut AnyConnection::open(url)?)?,
             }
-            let metrics = Arc::new(StorageMetrics::default());
-            let backend = Arc::new(match url {
+            let epochs = Arc::<Epochs>::default();
+            let metrics = Arc::<StorageMetrics>::default();
+            let backend = match url {
                 DatabaseUrl::Sqlite(_) => Backend::Sqlite {
-                    writes: Lane::start(url, Mode::Write, 1, &metrics)?,
-                    reads: Lane::start(url, Mode::Read, parallel as usize, &metrics)?,
+                    writes: Lane::start(url, Mode::Write, 1, &epochs, &metrics)?,
+                    reads: Lane::start(url, Mode::Read, parallel as usize, &epochs, &metrics)?,
                 },
-                DatabaseUrl::Postgres(_) => {
-                    Backend::Postgres(Pool::new(url, parallel, Arc::clone(&metrics)))
-                }
-            });
-            Ok(Self(backend, metrics))
+                DatabaseUrl::Postgres(_) => Backend::Postgres(Pool::new(
+                    url,
+                    parallel,
+                    Arc::clone(&epochs),
+                    Arc::clone(&metrics),
+                )),
+            };
+            Ok(Self(Arc::new(Inner {
+                backend,
+                epochs,
+                gathered: Gathered::default(),
+                metrics,
+            })))
         };
         open().map_err(|error: StorageError| error.opening(&url.masked()))
     }
@@ -104,7 +126,7 @@ impl Storage {
         E: From<StorageError> + Send + 'static,
         F: FnOnce(&mut AnyConnection) -> std::result::Result<T, E> + Send + 'static,
     {
-        match &*self.0 {
+        match &self.0.backend {
             Backend::Sqlite { reads, .. } => reads.call(Undo::Nothing, work).await,
             Backend::Postgres(pool) => pool.call(Does::Read, work).await,
         }
@@ -117,7 +139,7 @@ impl Storage {
         E: From<StorageError> + Send + 'static,
         F: FnOnce(&mut AnyConnection) -> std::result::Result<T, E> + Send + 'static,
     {
-        match &*self.0 {
+        match &self.0.backend {
             Backend::Sqlite { writes, .. } => writes.call(Undo::Savepoint, work).await,
             Backend::Postgres(pool) => pool.call(Does::Write, work).await,
         }
@@ -131,7 +153,7 @@ impl Storage {
         E: From<StorageError> + Send + 'static,
         F: FnOnce(&mut AnyConnection) -> std::result::Result<T, E> + Send + 'static,
     {
-        match &*self.0 {
+        match &self.0.backend {
             Backend::Sqlite { writes, .. } => writes.call(Undo::Nothing, work).await,
             Backend::Postgres(pool) => pool.call(Does::Write, work).await,
         }
@@ -145,7 +167,7 @@ impl Storage {
         E: From<StorageError> + Send + 'static,
         F: FnOnce(&mut AnyConnection) -> std::result::Result<T, E> + Send + 'static,
     {
-        match &*self.0 {
+        match &self.0.backend {
             Backend::Sqlite { writes, .. } => writes.call(Undo::Nothing, work).await,
             Backend::Postgres(pool) => pool.call(Does::WriteOnce, work).await,
         }
@@ -153,18 +175,26 @@ impl Storage {
 
     /// What the gates count.
     pub fn metrics(&self) -> Arc<StorageMetrics> {
-        Arc::clone(&self.1)
+        Arc::clone(&self.0.metrics)
     }
 
     /// Who waits before the gates now.
     pub fn level(&self) -> StorageLevel {
-        match &*self.0 {
+        match &self.0.backend {
             Backend::Sqlite { writes, reads } => StorageLevel::Sqlite {
                 reads: reads.waiting(),
                 writes: writes.waiting(),
             },
             Backend::Postgres(pool) => pool.level(),
         }
+    }
+
+    fn gathered(&self) -> &Gathered {
+        &self.0.gathered
+    }
+
+    fn epochs(&self) -> &Epochs {
+        &self.0.epochs
     }
 
     /// Whether the database answers, and how its tables compare with what this program expects.

@@ -7,6 +7,7 @@ use tokio::sync::Semaphore;
 
 use super::connection::AnyConnection;
 use super::error::{Result, StorageError};
+use super::remembered::Epochs;
 use crate::domain::DatabaseUrl;
 use crate::telemetry::metrics::{StorageLevel, StorageMetrics};
 use crate::{clock, telemetry};
@@ -28,6 +29,7 @@ const SETS: usize = 4;
 pub(super) struct Pool {
     url: DatabaseUrl,
     size: u32,
+    epochs: Arc<Epochs>,
     sets: Mutex<Sets>,
     admitted: Arc<Semaphore>,
     metrics: Arc<StorageMetrics>,
@@ -104,10 +106,16 @@ impl Set {
 
 impl Pool {
     /// Makes a pool of at most `size` connections; they are opened when they are needed.
-    pub(super) fn new(url: &DatabaseUrl, size: u32, metrics: Arc<StorageMetrics>) -> Self {
+    pub(super) fn new(
+        url: &DatabaseUrl,
+        size: u32,
+        epochs: Arc<Epochs>,
+        metrics: Arc<StorageMetrics>,
+    ) -> Self {
         Self {
             url: url.clone(),
             size,
+            epochs,
             sets: Mutex::new(Sets {
                 current: Set::new(url, size),
                 left: Vec::new(),
@@ -172,7 +180,8 @@ impl Pool {
             self.metrics.timeouts.count("connection");
             busy("no connection became free")
         })?;
-        let (used, metrics) = (Arc::clone(&set), Arc::clone(&self.metrics));
+        let (used, epochs) = (Arc::clone(&set), Arc::clone(&self.epochs));
+        let metrics = Arc::clone(&self.metrics);
         let ended = telemetry::blocking(move || {
             // Held by the work, not by whoever waits for it.
             let _places = (admitted, running);
@@ -190,6 +199,7 @@ impl Pool {
             } else {
                 work(&mut pooled.connection)
             };
+            epochs.end_transaction();
             // Many errors can mean that the server is gone; only a server that takes writes keeps its connection.
             pooled.lost = outcome.is_err() && !pooled.connection.takes_writes();
             pooled.used = clock::monotonic();

@@ -7,6 +7,7 @@ use super::AnyConnection;
 use super::columns::{At, Id};
 use super::connection::directly;
 use super::error::Result;
+use super::remembered::{self, Kind};
 use super::schema::{clients, mails, reset_tokens, users};
 use crate::domain::{ClientId, HashedToken, Instant, ResetToken};
 
@@ -103,6 +104,7 @@ pub fn consume(
     digest: &HashedToken<ResetToken>,
     now: Instant,
 ) -> Result<bool> {
+    remembered::change(Kind::Links);
     let claimed = diesel::update(reset_tokens::table)
         .filter(reset_tokens::digest.eq(digest.as_bytes()))
         .filter(reset_tokens::used_at.is_null())
@@ -115,6 +117,7 @@ pub fn consume(
 /// Ends a user's links but those of the `keep` mails that were asked for last. Several tokens can belong to one mail: an
 /// attempt whose outcome is unknown keeps its token.
 pub fn keep_newest(c: &mut AnyConnection, user: Uuid, keep: usize) -> Result<()> {
+    remembered::change(Kind::Links);
     let mut mails: Vec<Id> = reset_tokens::table
         .filter(reset_tokens::user_id.eq(Id(user)))
         .order((
@@ -131,12 +134,14 @@ pub fn keep_newest(c: &mut AnyConnection, user: Uuid, keep: usize) -> Result<()>
 
 /// Takes a token back whose mail was refused.
 pub fn delete(c: &mut AnyConnection, digest: &HashedToken<ResetToken>) -> Result<()> {
+    remembered::change(Kind::Links);
     diesel::delete(reset_tokens::table.find(digest.as_bytes())).execute(c)?;
     Ok(())
 }
 
 /// Ends all of a user's links. One that was used stays as a record until it expires.
 pub fn delete_unused(c: &mut AnyConnection, user: Uuid) -> Result<()> {
+    remembered::change(Kind::Links);
     let unused = reset_tokens::table
         .filter(reset_tokens::user_id.eq(Id(user)))
         .filter(reset_tokens::used_at.is_null());
@@ -146,6 +151,7 @@ pub fn delete_unused(c: &mut AnyConnection, user: Uuid) -> Result<()> {
 
 /// Ends up to `limit` links that were asked for until then, whoever they belong to.
 pub fn delete_all_unused(c: &mut AnyConnection, until: Instant, limit: i64) -> Result<usize> {
+    remembered::change(Kind::Links);
     let unused = reset_tokens::table
         .filter(reset_tokens::used_at.is_null())
         .filter(reset_tokens::requested_at.le(At(until)))

@@ -6,6 +6,7 @@ use uuid::Uuid;
 use super::AnyConnection;
 use super::columns::{At, Id};
 use super::error::{Result, StorageError};
+use super::remembered::{self, Kind};
 use super::schema::users;
 use crate::domain::{EmailAddress, EmailKey, Instant, PasswordHash, User};
 
@@ -195,6 +196,7 @@ pub fn update(c: &mut AnyConnection, user: &User) -> Result<()> {
 
 /// Switches a user off or on.
 pub fn set_disabled(c: &mut AnyConnection, id: Uuid, at: Option<Instant>) -> Result<bool> {
+    remembered::change(Kind::Links);
     Ok(diesel::update(users::table.find(Id(id)))
         .set(users::disabled_at.eq(at.map(At)))
         .execute(c)?
@@ -203,5 +205,7 @@ pub fn set_disabled(c: &mut AnyConnection, id: Uuid, at: Option<Instant>) -> Res
 
 /// Deletes a user, with all tokens and mails.
 pub fn delete(c: &mut AnyConnection, id: Uuid) -> Result<bool> {
+    remembered::change(Kind::Access);
+    remembered::change(Kind::Links);
     Ok(diesel::delete(users::table.find(Id(id))).execute(c)? == 1)
 }

@@ -2,12 +2,16 @@
 
 pub mod metrics;
 
+mod json;
+
 use std::io::IsTerminal;
 
 use tokio::runtime::Handle;
 use tracing::Span;
 use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::EnvFilter;
+
+use json::Json;
 
 /// Writes logs to standard error from a thread of its own, so that a slow or blocked reader never stops the service: lines
 /// beyond its buffer are dropped (bar L03). `RUST_LOG` chooses what is logged; the default is `info`. Logs end with the guard.
@@ -36,10 +40,7 @@ fn subscribe(writer: NonBlocking) {
     let _second = if terminal {
         logs.with_target(false).try_init()
     } else {
-        logs.json()
-            .flatten_event(true)
-            .with_span_list(false)
-            .try_init()
+        logs.fmt_fields(Json).event_format(Json).try_init()
     };
 }
 

@@ -23,7 +23,7 @@ impl Flows {
         let tokens = id.clone();
         let known = self.storage.write(move |c| {
             clients::lock(c)?;
-            let known = clients::set_disabled(c, &id, disabled.then_some(now))?;
+            let known = clients::set_disabled(c, &id, disabled, now)?;
             if known {
                 audit::record(c, &entry)?;
             }
@@ -76,7 +76,7 @@ impl Flows {
                         audit::record(c, &deleted)?;
                         return Ok((true, true));
                     }
-                    clients::set_disabled(c, &id, Some(now))?;
+                    clients::set_disabled(c, &id, true, now)?;
                     if client.disabled_at.is_none() {
                         audit::record(c, &disabled)?;
                     }

@@ -25,9 +25,9 @@ pub(in crate::http) async fn introspect(
     let token = parameters
         .get("token")
         .ok_or_else(|| OauthError::malformed("token is missing"))?;
-    let found = look_up(&app.flows.storage, &caller, token, app.flows.clock.now()).await?;
+    let found = look_up(&app.known, &caller, token, app.flows.clock.now()).await?;
     let body = match found {
-        Some(live) => active(&live, &app.flows.public_url),
+        Some(known) => active(&known.live, &app.flows.public_url),
         // Nothing more: not even whether it was one once, or is somebody else's (section 2.2).
         None => json!({"active": false}),
     };
@@ -69,7 +69,7 @@ async fn caller(
     origin::name(request, &client.id);
     Ok(Introspector {
         sees_all: client.scopes.contains(Scope::TokensIntrospect),
-        client_id: client.id,
+        client_id: client.id.clone(),
     })
 }
 

@@ -25,7 +25,7 @@ pub(in crate::http) async fn revoke(
     let token = parameters
         .get("token")
         .ok_or_else(|| OauthError::malformed("token is missing"))?;
-    end(&app.flows.storage, client.id, token, now, origin).await?;
+    end(&app.flows.storage, client.id.clone(), token, now, origin).await?;
     // The status says it all (section 2.2), but there are clients that take a body that is not JSON for a fault (simple-oauth2).
     Ok(HttpResponse::Ok().json(json!({})))
 }

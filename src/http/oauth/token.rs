@@ -35,7 +35,7 @@ pub(in crate::http) async fn token(
     };
     let issued = issue(
         &app.flows.storage,
-        &app.known_clients,
+        &app.known,
         asked,
         &app.flows.public_url,
         terms,

@@ -207,7 +207,7 @@ fn execute(
                 acts.push(Act::ClientChange);
             }
             if old.disabled_at.is_some() != plan.new.disabled_at.is_some() {
-                clients::set_disabled(c, id, plan.new.disabled_at)?;
+                clients::set_disabled(c, id, plan.new.disabled_at.is_some(), now)?;
                 acts.push(match plan.new.disabled_at {
                     Some(_) => Act::ClientDisable,
                     None => Act::ClientEnable,

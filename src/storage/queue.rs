@@ -1,0 +1,88 @@
+//! A bounded queue whose readers sleep while it is empty. A channel's would spin first, and burn the time that answers could use
+//! (docs/performance.md); and it gives all that waits at once, under one lock.
+
+use std::collections::VecDeque;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+/// The queue.
+pub(super) struct Queue<T> {
+    state: Mutex<State<T>>,
+    filled: Condvar,
+    most: usize,
+}
+
+struct State<T> {
+    waiting: VecDeque<T>,
+    sleepers: usize,
+    closed: bool,
+}
+
+/// Why something was not taken in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Refused {
+    Full,
+    Closed,
+}
+
+impl<T> Queue<T> {
+    /// At most so many wait.
+    pub(super) fn new(most: usize) -> Self {
+        Self {
+            state: Mutex::new(State {
+                waiting: VecDeque::new(),
+                sleepers: 0,
+                closed: false,
+            }),
+            filled: Condvar::new(),
+            most,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Adds one.
+    pub(super) fn push(&self, one: T) -> Result<(), Refused> {
+        let mut state = self.lock();
+        if state.closed {
+            return Err(Refused::Closed);
+        }
+        if state.waiting.len() >= self.most {
+            return Err(Refused::Full);
+        }
+        state.waiting.push_back(one);
+        let sleeps = state.sleepers > 0;
+        drop(state);
+        if sleeps {
+            self.filled.notify_one();
+        }
+        Ok(())
+    }
+
+    /// Waits for at least one, and moves up to `most` into `taken`. Nothing comes any more once it is closed and empty.
+    pub(super) fn take(&self, most: usize, taken: &mut Vec<T>) {
+        let mut state = self.lock();
+        while state.waiting.is_empty() && !state.closed {
+            state.sleepers += 1;
+            state = self
+                .filled
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner);
+            state.sleepers -= 1;
+        }
+        let next = state.waiting.len().min(most);
+        taken.extend(state.waiting.drain(..next));
+    }
+
+    /// How many wait.
+    pub(super) fn len(&self) -> usize {
+        self.lock().waiting.len()
+    }
+
+    /// Takes nothing in any more.
+    pub(super) fn close(&self) {
+        self.lock().closed = true;
+        self.filled.notify_all();
+    }
+}
