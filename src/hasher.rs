@@ -11,6 +11,7 @@ use tokio::runtime::{self, Handle, Runtime};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::domain::{Password, PasswordHash};
+use crate::telemetry::metrics::{HashLevel, HashMetrics};
 use crate::{clock, entropy, telemetry};
 
 /// How many callers may wait: about seven seconds of work for two cores at cost 12.
@@ -26,6 +27,8 @@ const NICE: i32 = 5;
 /// Hashes passwords.
 pub struct Hasher {
     cost: u32,
+    parallel: usize,
+    metrics: Arc<HashMetrics>,
     /// Never driven: it is here for its threads.
     threads: Option<Runtime>,
     thread: Handle,
@@ -42,6 +45,7 @@ struct Fastest(AtomicU64);
 #[derive(Debug)]
 pub struct Place {
     cost: u32,
+    metrics: Arc<HashMetrics>,
     thread: Handle,
     fastest: Arc<Fastest>,
     running: Arc<Semaphore>,
@@ -51,6 +55,7 @@ pub struct Place {
 /// Leave to hash one password, now. It ends with the work and not with whoever waits for it.
 pub struct Turn {
     cost: u32,
+    metrics: Arc<HashMetrics>,
     thread: Handle,
     fastest: Arc<Fastest>,
     _places: (Arc<OwnedSemaphorePermit>, OwnedSemaphorePermit),
@@ -93,6 +98,8 @@ impl Hasher {
             .build()?;
         Ok(Self {
             cost,
+            parallel,
+            metrics: Arc::default(),
             thread: threads.handle().clone(),
             threads: Some(threads),
             running: Arc::new(Semaphore::new(parallel)),
@@ -106,15 +113,38 @@ impl Hasher {
         self.cost
     }
 
+    /// What is counted here.
+    pub fn metrics(&self) -> Arc<HashMetrics> {
+        Arc::clone(&self.metrics)
+    }
+
+    /// Who hashes and who waits now.
+    pub fn level(&self) -> HashLevel {
+        let slots = self.parallel;
+        let running = slots.saturating_sub(self.running.available_permits());
+        let admitted = (slots + WAITING).saturating_sub(self.admitted.available_permits());
+        HashLevel {
+            slots,
+            running,
+            waiting: admitted.saturating_sub(running),
+            most_waiting: WAITING,
+        }
+    }
+
     /// A place, if there is one left.
     pub fn place(&self) -> Result<Place, HashError> {
         let admitted = Arc::clone(&self.admitted).try_acquire_owned();
+        let admitted = admitted.map_err(|_| {
+            self.metrics.refused.one();
+            HashError::Busy
+        })?;
         Ok(Place {
             cost: self.cost,
+            metrics: Arc::clone(&self.metrics),
             thread: self.thread.clone(),
             fastest: Arc::clone(&self.fastest),
             running: Arc::clone(&self.running),
-            admitted: Arc::new(admitted.map_err(|_| HashError::Busy)?),
+            admitted: Arc::new(admitted),
         })
     }
 
@@ -140,10 +170,13 @@ impl Drop for Hasher {
 impl Place {
     /// Waits for a turn.
     pub async fn turn(&self) -> Result<Turn, HashError> {
+        let asked = clock::monotonic();
         let running = Arc::clone(&self.running).acquire_owned().await;
         let running = running.map_err(|_| HashError::Busy)?;
+        self.metrics.waited.took(asked.elapsed());
         Ok(Turn {
             cost: self.cost,
+            metrics: Arc::clone(&self.metrics),
             thread: self.thread.clone(),
             fastest: Arc::clone(&self.fastest),
             _places: (Arc::clone(&self.admitted), running),
@@ -159,7 +192,11 @@ impl Place {
     ) -> Result<Verified, HashError> {
         let turn = self.turn().await?;
         let started = clock::monotonic();
-        let work = move || turn.compare(&password, stored);
+        let work = move || {
+            let compared = turn.compare(&password, stored);
+            turn.metrics.took.took(started.elapsed());
+            compared
+        };
         let compared = telemetry::blocking_on(&self.thread, work).await;
         if let Right(replacement) = compared.map_err(|e| HashError::Failed(e.to_string()))?? {
             return Ok(Verified::Yes(replacement, self));
@@ -200,7 +237,12 @@ impl Turn {
     /// Hashes a new password with a fresh salt.
     pub async fn hash(self, password: Password) -> Result<PasswordHash, HashError> {
         let thread = self.thread.clone();
-        let work = move || self.compute(&password);
+        let work = move || {
+            let started = clock::monotonic();
+            let hash = self.compute(&password);
+            self.metrics.took.took(started.elapsed());
+            hash
+        };
         let failed = |error: &dyn std::fmt::Display| HashError::Failed(error.to_string());
         telemetry::blocking_on(&thread, work)
             .await

@@ -23,6 +23,7 @@ use crate::mail::{Mailer, MailerError};
 use crate::oauth::Known;
 use crate::oauth::dpop::Dpop;
 use crate::storage::{Memory, Remembered, Schema, Storage, StorageError};
+use crate::telemetry::metrics::Metrics;
 use crate::worker::Worker;
 
 /// The most connections for each worker thread; more wait in the kernel's queue.
@@ -31,6 +32,8 @@ const CONNECTIONS: usize = 8192;
 const OWN_DESCRIPTORS: usize = 18;
 /// What a worker thread has open to be woken by, before anybody calls.
 const WORKER_DESCRIPTORS: usize = 4;
+/// What the listener for metrics has open: itself, its thread's, its connections, and what it reads to tell of this process.
+const METRICS_DESCRIPTORS: usize = 1 + WORKER_DESCRIPTORS + http::METRICS_CONNECTIONS + 1;
 /// How often idle limit buckets are forgotten.
 const FORGET: Duration = Duration::from_secs(60);
 
@@ -49,6 +52,9 @@ pub enum ServerError {
     /// The address.
     #[error("listen: cannot listen on {0}: {1}")]
     Listen(SocketAddr, std::io::Error),
+    /// The address of the metrics.
+    #[error("metrics_listen: cannot listen on {0}: {1}")]
+    MetricsListen(SocketAddr, std::io::Error),
     /// What the system allows leaves nothing for callers.
     #[error(
         "workers: with {workers} of them {needed} descriptors are needed, and the system allows {allowed}: allow more (`ulimit -n`) or \
@@ -96,10 +102,13 @@ pub fn flows_on(
     };
     let storage = Storage::open(&settings.database_url, settings.database_parallel, schema)?;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let hasher = Arc::new(Hasher::new(settings.bcrypt_cost, cores)?);
+    let metrics = Metrics::new(clock.now(), storage.metrics(), hasher.metrics());
     Ok(Flows {
         storage,
         clock,
-        hasher: Arc::new(Hasher::new(settings.bcrypt_cost, cores)?),
+        hasher,
+        metrics: Arc::new(metrics),
         recovery: settings.recovery.clone(),
         session_lifetime: settings.session_lifetime,
         policy: settings.policy.clone(),
@@ -128,7 +137,8 @@ fn connections(settings: &Settings) -> Result<usize, ServerError> {
     let database = 3 * settings.database_parallel as usize;
     let workers = settings.workers.max(1);
     let own = OWN_DESCRIPTORS + WORKER_DESCRIPTORS * workers;
-    let reserved = own + database + settings.mail.parallel;
+    let metrics = settings.metrics_listen.map_or(0, |_| METRICS_DESCRIPTORS);
+    let reserved = own + database + settings.mail.parallel + metrics;
     let allowed = descriptors::take_all();
     match allowed.saturating_sub(reserved) / workers {
         0 => Err(ServerError::Descriptors {
@@ -144,12 +154,15 @@ fn connections(settings: &Settings) -> Result<usize, ServerError> {
 pub struct Running {
     /// Where it listens.
     pub address: SocketAddr,
+    /// Where its metrics are, if anywhere.
+    pub metrics_address: Option<SocketAddr>,
     /// What it does, for whoever holds it.
     pub flows: Flows,
     handle: ServerHandle,
     server: JoinHandle<std::io::Result<()>>,
     worker: Worker,
     app: Arc<App>,
+    metrics: Option<ServerHandle>,
     limits: Limits,
     drain: Duration,
     upkeep: [JoinHandle<()>; 2],
@@ -163,7 +176,7 @@ pub fn start(settings: &Settings, clock: Clock) -> Result<Running, ServerError> 
     let rate = |per_minute, burst| Rate { per_minute, burst };
     let app = Arc::new(App {
         flows: flows.clone(),
-        known: Known::new(flows.storage.clone()),
+        known: Known::new(flows.storage.clone(), Arc::clone(&flows.metrics)),
         dpop: Dpop::new(settings.dpop_nonce),
         token_lifetime: settings.token_lifetime,
         interslice_client: settings.interslice_client.clone(),
@@ -185,6 +198,11 @@ pub fn start(settings: &Settings, clock: Clock) -> Result<Running, ServerError> 
     let cannot = |error| ServerError::Listen(settings.listen, error);
     let listener = http::listen(settings.listen).map_err(cannot)?;
     let address = listener.local_addr().map_err(cannot)?;
+    let (metrics_address, metrics) = settings
+        .metrics_listen
+        .map(|address| serve_metrics(address, &flows))
+        .transpose()?
+        .unzip();
     let server = http::serve(listener, app, limits, settings.workers, most).map_err(cannot)?;
     let handle = server.handle();
     let (buckets, shared, recalled) = (kept.clone(), kept.clone(), kept.clone());
@@ -193,6 +211,8 @@ pub fn start(settings: &Settings, clock: Clock) -> Result<Running, ServerError> 
 
     Ok(Running {
         address,
+        metrics_address,
+        metrics,
         worker: Worker::start(&flows, mailer, settings.mail.parallel),
         flows,
         handle,
@@ -216,6 +236,22 @@ pub fn start(settings: &Settings, clock: Clock) -> Result<Running, ServerError> 
             }),
         ],
     })
+}
+
+/// Starts the listener for metrics and says where it is.
+fn serve_metrics(
+    address: SocketAddr,
+    flows: &Flows,
+) -> Result<(SocketAddr, ServerHandle), ServerError> {
+    let start = || {
+        let listener = http::listen(address)?;
+        let bound = listener.local_addr()?;
+        let server = http::serve_metrics(listener, flows)?;
+        let handle = server.handle();
+        tokio::spawn(server);
+        Ok((bound, handle))
+    };
+    start().map_err(|error| ServerError::MetricsListen(address, error))
 }
 
 /// Starts what runs beside the server. Nobody waits for it, so a panic that ends it is told here.
@@ -270,6 +306,9 @@ impl Running {
             tracing::debug!("what callers have used up of their limits is not stored");
         }
         self.worker.stop().await;
+        if let Some(metrics) = self.metrics {
+            metrics.stop(false).await;
+        }
     }
 }
 

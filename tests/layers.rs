@@ -72,6 +72,9 @@ rules! {
     only_the_table_registers_paths:
         only("http/table.rs", "web::resource web::scope Resource::new Scope::new config.route"),
         broken by "http/mod.rs" "config.service(web::resource(\"/x\"));";
+    only_telemetry_names_prometheus:
+        only("telemetry/", "prometheus_client"),
+        broken by "http/metrics.rs" "use prometheus_client::registry::Registry;";
     only_mail_names_lettre:
         only("mail/", "lettre"), broken by "domain/email.rs" "use lettre::Address;";
     only_the_clock_reads_the_time:

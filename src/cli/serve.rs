@@ -21,7 +21,8 @@ const DEV_EMAIL: &str = "demo@example.com";
 pub(super) async fn serve(settings: &Settings) -> Result<(), CliError> {
     let _logs = telemetry::start();
     let running = server::start(settings, Clock::System)?;
-    tracing::info!(address = %running.address, database = settings.database_url.name(), mail = %settings.mail.url, "unforget runs");
+    let metrics = running.metrics_address.map(tracing::field::display);
+    tracing::info!(address = %running.address, metrics, database = settings.database_url.name(), mail = %settings.mail.url, "unforget runs");
     Ok(running.until_signal().await?)
 }
 

@@ -16,7 +16,7 @@ use crate::domain::{AddressForm, ClientId, DatabaseUrl, MailUrl, PasswordPolicy,
 use reader::Reader;
 use values::{
     address_form, address_key, boolean, client_id, duration, list, network, number, origin,
-    public_url,
+    other_listener, public_url,
 };
 
 /// The effective configuration.
@@ -60,6 +60,8 @@ pub struct Settings {
     pub page_client: Option<ClientId>,
     /// `audit.*`
     pub audit: AuditSettings,
+    /// `metrics_listen`: where `GET /metrics` answers, and nothing else does; none: nowhere.
+    pub metrics_listen: Option<SocketAddr>,
     /// `auto_migrate`: whether a database that is not up to date is brought up to date.
     pub auto_migrate: bool,
     /// `workers`: threads that answer requests.
@@ -204,6 +206,7 @@ impl Settings {
             address_form(text, address_key.clone().flatten())
         });
         let retention = r.take("audit.retention", "365d", duration(0, 36_500 * DAY));
+        let metrics_listen = r.take("metrics_listen", "", other_listener);
         let auto_migrate = r.take("auto_migrate", "true", boolean);
         let workers = r.take("workers", &cores.to_string(), number(1, 1024));
         let (mut problems, shown) = r.finish();
@@ -260,6 +263,7 @@ impl Settings {
                     address: address?,
                     retention: retention.filter(|kept| !kept.is_zero()),
                 },
+                metrics_listen: metrics_listen?,
                 auto_migrate: auto_migrate?,
                 workers: workers?,
                 shown,

@@ -1,5 +1,6 @@
 //! How the values of the settings are read, and what is said of one that cannot be.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -32,6 +33,14 @@ pub(super) fn duration(least: i64, most: i64) -> impl Fn(&str) -> Result<TimeDel
                 say(most)
             )
         })
+    }
+}
+
+/// Where to listen besides, or nothing.
+pub(super) fn other_listener(text: &str) -> Result<Option<SocketAddr>, &'static str> {
+    match text {
+        "" => Ok(None),
+        text => text.parse().map(Some).map_err(|_| "must be ADDRESS:PORT"),
     }
 }
 

@@ -1,5 +1,7 @@
 //! What is valid and still doubtful: settings that were never made for a real service, or that trust too many.
 
+use std::net::IpAddr;
+
 use url::{Host, Url};
 
 use super::Check;
@@ -7,7 +9,12 @@ use crate::config::Settings;
 
 pub(super) fn examine(settings: &Settings) -> Vec<Check> {
     let (public, loopback) = public_url(settings);
-    vec![public, proxies(settings, loopback), limits(settings)]
+    vec![
+        public,
+        proxies(settings, loopback),
+        limits(settings),
+        metrics(settings),
+    ]
 }
 
 fn public_url(settings: &Settings) -> (Check, bool) {
@@ -52,6 +59,27 @@ fn proxies(settings: &Settings, loopback: bool) -> Check {
     match proxies.len() {
         0 => Check::ok(NAME, "none, and none is needed"),
         count => Check::ok(NAME, format!("{count} named")),
+    }
+}
+
+fn metrics(settings: &Settings) -> Check {
+    const NAME: &str = "metrics";
+    let Some(address) = settings.metrics_listen else {
+        return Check::ok(NAME, "off: metrics_listen is empty");
+    };
+    let ip = address.ip().to_canonical();
+    let private = match ip {
+        IpAddr::V4(ip) => ip.is_loopback() || ip.is_private() || ip.is_link_local(),
+        IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
+    };
+    match private {
+        true => Check::ok(NAME, format!("on {address}")),
+        false => Check::warning(
+            NAME,
+            format!(
+                "metrics_listen is {address}: whoever reaches it reads how busy the service is; use a private address"
+            ),
+        ),
     }
 }
 

@@ -10,13 +10,14 @@ use super::Flows;
 use crate::domain::mail::{Mail, MailKind, MailState, retry_delay};
 use crate::domain::recovery::LIVE_LINKS;
 use crate::domain::{Client, HashedToken, Instant, PlainToken, ResetToken, ResetUrl, User};
-use crate::entropy;
 use crate::mail::letter::{self, Letter};
 use crate::mail::{Delivery, Mailer};
 use crate::storage::mails::Outcome;
 use crate::storage::reset_tokens::NewResetToken;
 use crate::storage::{AnyConnection, StorageError, clients, mails, reset_tokens, users};
+use crate::telemetry::metrics::Queue;
 use crate::texts::Language;
+use crate::{clock, entropy};
 
 /// A link that has less than this to live is not mailed any more: nobody could use it (bar E09).
 const LEAST_LIFE: TimeDelta = TimeDelta::seconds(30);
@@ -43,8 +44,17 @@ enum Prepared {
 impl Flows {
     /// Counts the mails that wait, for `remind` to know when it is enough.
     pub async fn count_mails(&self) -> Result<(), StorageError> {
-        let waiting = self.storage.read(mails::count_queued).await?;
-        self.mails_waiting.store(waiting, Ordering::Relaxed);
+        let counted = self.storage.read(|c| {
+            let (waiting, first_due_at) = (mails::count_queued(c)?, mails::first_due(c)?);
+            Ok::<_, StorageError>(Queue {
+                waiting,
+                first_due_at,
+            })
+        });
+        let counted = counted.await;
+        self.metrics.mail.queue_is(counted.as_ref().ok().copied());
+        self.mails_waiting
+            .store(counted?.waiting, Ordering::Relaxed);
         Ok(())
     }
 
@@ -63,6 +73,8 @@ impl Flows {
             .storage
             .write(move |c| mails::claim(c, now, lease, now + lasts, limit));
         let (claimed, skipped) = claim.await?;
+        let nobodys = u64::try_from(skipped).unwrap_or(u64::MAX);
+        self.metrics.mail.outcomes.add("skipped", nobodys);
         let mails = claimed.into_iter().map(|mail| Claimed { mail, lease });
         Ok((mails.collect(), skipped))
     }
@@ -100,13 +112,16 @@ impl Flows {
         let (letter, token) = match prepared.await? {
             Prepared::Send(letter, token) => (letter, token),
             Prepared::Over(state, reason) => {
+                self.metrics.mail.outcomes.count(state.name());
                 tracing::info!(mail = %mail.id, state = state.name(), reason, "mail not sent");
                 return Ok(());
             }
             Prepared::Gone => return Ok(()),
         };
 
+        let started = clock::monotonic();
         let delivery = mailer.send(&letter).await;
+        self.metrics.mail.attempts.took(started.elapsed());
 
         let now = self.clock.now();
         let outcome = judge(&mail, &delivery, now);
@@ -126,6 +141,10 @@ impl Flows {
             tracing::warn!(mail = %letter.id, "another worker has the mail, or it was cancelled while it was sent");
             return Ok(());
         }
+        self.metrics.mail.outcomes.count(match state {
+            MailState::Queued => "retried",
+            ended => ended.name(),
+        });
         match state {
             MailState::Sent => {
                 tracing::info!(mail = %letter.id, attempt = mail.attempts, "mail sent")

@@ -38,6 +38,7 @@ use crate::domain::recovery::RecoveryRules;
 use crate::domain::{ClientId, Instant, PasswordPolicy};
 use crate::hasher::Hasher;
 use crate::storage::{Memory, Storage};
+use crate::telemetry::metrics::{Levels, Metrics};
 
 /// Everything that the flows work with.
 #[derive(Clone)]
@@ -60,6 +61,8 @@ pub struct Flows {
     pub public_url: String,
     /// Wakes the worker that delivers mail.
     pub mail_queued: Arc<Notify>,
+    /// What is counted for those who watch.
+    pub metrics: Arc<Metrics>,
     /// How many mails waited when the worker last counted.
     pub mails_waiting: Arc<AtomicI64>,
     /// Links that were checked a moment ago, by digest, and when they end.
@@ -68,6 +71,17 @@ pub struct Flows {
     pub audit_retention: Option<TimeDelta>,
     /// How many may wait: beyond, asking for one is refused (bar F29).
     pub max_mails: i64,
+}
+
+impl Flows {
+    /// What is not counted but looked at, as it is now.
+    pub fn levels(&self) -> Levels {
+        Levels {
+            now: self.clock.now(),
+            storage: self.storage.level(),
+            hashing: self.hasher.level(),
+        }
+    }
 }
 
 /// On whose behalf a flow runs.

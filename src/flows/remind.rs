@@ -33,6 +33,7 @@ impl Flows {
         locale: Option<Locale>,
     ) -> Result<Reminded, StorageError> {
         if self.mails_waiting.load(Ordering::Relaxed) >= self.max_mails {
+            self.metrics.reminds.count("busy");
             return Err(StorageError::Busy("too many mails are waiting".to_owned()));
         }
         let now = self.clock.now();
@@ -73,6 +74,12 @@ impl Flows {
             }
         });
         let (reminded, queued) = ended.await?;
+        self.metrics.reminds.count(match (reminded, queued) {
+            (Reminded::Accepted, true) => "accepted",
+            (Reminded::Accepted, false) => "cool_down",
+            (Reminded::UnknownUser, _) => "wrong_user",
+            (Reminded::TooMany(_), _) => "throttled",
+        });
         if queued {
             self.mail_queued.notify_one();
         }

@@ -56,7 +56,7 @@ impl Refuses for ResetError {
 impl Flows {
     /// Sets the password; returns the user whose it is.
     pub async fn reset(&self, actor: Actor, reset: Reset) -> Result<User, ResetError> {
-        let ended = self.consume(actor.clone(), reset, None).await;
+        let ended = self.counted(self.consume(actor.clone(), reset, None).await);
         let did = |now| actor.did(Act::PasswordReset, now);
         Ok(self.audited(ended, did).await?.0)
     }
@@ -68,12 +68,20 @@ impl Flows {
         reset: Reset,
     ) -> Result<(User, Session), ResetError> {
         let session = self.new_session();
-        let ended = self.consume(actor.clone(), reset, Some(session)).await;
+        let ended = self.counted(self.consume(actor.clone(), reset, Some(session)).await);
         let did = |now| actor.did(Act::PasswordReset, now);
         let (user, session) = self.audited(ended, did).await?;
         session
             .map(|session| (user, session))
             .ok_or(ResetError::WrongToken)
+            .inspect(|_| self.metrics.tokens.count("user"))
+    }
+
+    fn counted<T>(&self, ended: Result<T, ResetError>) -> Result<T, ResetError> {
+        let refused = |error: &ResetError| error.refusal().unwrap_or("failed");
+        let word = ended.as_ref().err().map_or("accepted", refused);
+        self.metrics.resets.count(word);
+        ended
     }
 
     /// Validates, then hashes with no connection held, then consumes the token, sets the password, ends every other link and

@@ -41,7 +41,8 @@ impl Flows {
             kept.await
         });
         let did = |now| actor.did(Act::SessionCreate, now);
-        self.audited(ended.await, did).await
+        let ended = self.audited(ended.await, did).await;
+        ended.inspect(|_| self.metrics.tokens.count("user"))
     }
 
     /// A session that is not stored yet.

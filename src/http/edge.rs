@@ -87,11 +87,25 @@ pub(super) async fn edge<B: MessageBody + 'static>(
                 let named = known.get::<Named>().map(|Named(client)| client);
                 let client = by_token.or(named).map(ClientId::as_str);
                 let address = known.get::<Origin>().and_then(|o| o.address.as_deref());
+                app.flows.metrics.requests.answered(
+                    route.as_deref(),
+                    method.as_str(),
+                    status,
+                    refusal,
+                    elapsed,
+                );
                 tracing::info!(%method, route, status, refusal, why, elapsed_us, client, address, "answered");
             }
             Ok(response)
         }
         Err(error) => {
+            app.flows.metrics.requests.answered(
+                None,
+                method.as_str(),
+                500,
+                Some("internal"),
+                elapsed,
+            );
             tracing::error!(%method, elapsed_us, "not answered by a handler");
             Err(error)
         }

@@ -31,6 +31,7 @@ use super::peer;
 use crate::app::{App, LimitRules, Rate};
 use crate::clock;
 use crate::domain::Instant;
+use crate::telemetry::metrics::Metrics;
 use ledger::{Key, Ledger};
 
 /// The buckets. Made once: each actix worker would otherwise count for itself.
@@ -57,6 +58,7 @@ struct Bucket {
     refuse: Refuse,
     config: GovernorConfig<Extractor, StateInformationMiddleware>,
     ledger: Ledger,
+    metrics: Arc<Metrics>,
 }
 
 /// Takes the key that `Bucket::count` has put on the request.
@@ -105,7 +107,7 @@ fn refused(refuse: Refuse, wait: Duration, burst: u32) -> HttpResponse {
 }
 
 impl Bucket {
-    fn new(name: &'static str, rate: Rate, trusted: &Arc<Vec<IpNet>>, refuse: Refuse) -> Arc<Self> {
+    fn new(name: &'static str, rate: Rate, app: &App, refuse: Refuse) -> Arc<Self> {
         let refill = Duration::from_secs(60) / rate.per_minute.max(1);
         let burst = rate.burst.max(1);
         let config = GovernorConfigBuilder::default()
@@ -122,10 +124,11 @@ impl Bucket {
             name,
             refill,
             burst,
-            trusted: Arc::clone(trusted),
+            trusted: Arc::clone(&app.trusted_proxies),
             refuse,
             config: config.expect("neither the period nor the burst is zero"),
             ledger: Ledger::new(refill, burst),
+            metrics: Arc::clone(&app.flows.metrics),
         })
     }
 
@@ -158,10 +161,12 @@ impl Bucket {
         request.extensions_mut().insert(Refill(self.refill));
         request.extensions_mut().insert(Counted(key));
         if let Err(wait) = self.ledger.spend(key, clock::monotonic()) {
+            self.metrics.limited.count(self.name);
             return Ok(request.into_response(refused(self.refuse, wait, self.burst)));
         }
         let response = next.call(request).await?.map_into_boxed_body();
         if response.response().extensions().get::<Refused>().is_some() {
+            self.metrics.limited.count(self.name);
             self.ledger.unspend(key);
         }
         Ok(response)
@@ -215,14 +220,13 @@ impl Limits {
             api: one,
             page: one,
         });
-        let trusted = &app.trusted_proxies;
         let of_oauth: Refuse = |error| OauthError::from(error).error_response();
         let of_api: Refuse = |error| error.error_response();
         Self {
             enabled: app.limits.is_some(),
-            token: Bucket::new("token", rules.token, trusted, of_oauth),
-            api: Bucket::new("api", rules.api, trusted, of_api),
-            page: Bucket::new("page", rules.page, trusted, of_api),
+            token: Bucket::new("token", rules.token, app, of_oauth),
+            api: Bucket::new("api", rules.api, app, of_api),
+            page: Bucket::new("page", rules.page, app, of_api),
         }
     }
 

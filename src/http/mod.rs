@@ -15,6 +15,7 @@ mod headers;
 mod health;
 mod language;
 mod limits;
+mod metrics;
 mod oauth;
 mod openapi;
 mod origin;
@@ -41,6 +42,7 @@ pub use connections::{listen, serve};
 use contracts::swift::KEEP_ALIVE;
 use edge::{cors, edge};
 pub use limits::Limits;
+pub use metrics::{METRICS_CONNECTIONS, serve_metrics};
 
 use crate::app::App;
 
@@ -147,6 +149,10 @@ pub fn routes(config: &mut ServiceConfig, app: &App, limits: &Limits) {
     config.service(get("/openapi.json").route(read().to(openapi::document)));
     config.service(get("/docs").route(read().to(docs::page)));
     config.service(get("/docs/{file}").route(read().to(docs::file)));
+    app.flows
+        .metrics
+        .requests
+        .name_routes(table.paths().into_iter());
     config.app_data(web::Data::new(openapi::Document::new(table)));
 
     config.default_service(web::to(error::not_found));

@@ -28,6 +28,11 @@ impl Table {
             }))
     }
 
+    /// The paths so far.
+    pub(super) fn paths(&self) -> Vec<&'static str> {
+        self.0.borrow().keys().copied().collect()
+    }
+
     /// What was registered.
     pub(super) fn into_paths(self) -> BTreeMap<&'static str, &'static [&'static str]> {
         self.0.into_inner()

@@ -11,10 +11,12 @@ use crate::domain::{AccessToken, Client, ClientId, ClientSecret, HashedToken, In
 use crate::storage::access_tokens::{self, LiveToken};
 use crate::storage::clients::{self, Authentic};
 use crate::storage::{Memory, Remembered, Storage, StorageError, client_secrets};
+use crate::telemetry::metrics::Metrics;
 
 /// Remembers, and asks where it has to.
 pub struct Known {
     storage: Storage,
+    metrics: Arc<Metrics>,
     tokens: Arc<Memory<[u8; 32], Arc<KnownToken>>>,
     clients: Arc<Memory<Shown, Arc<KnownClient>>>,
 }
@@ -51,9 +53,10 @@ pub(super) struct KnownClient {
 
 impl Known {
     /// Nothing is known yet.
-    pub fn new(storage: Storage) -> Self {
+    pub fn new(storage: Storage, metrics: Arc<Metrics>) -> Self {
         Self {
             storage,
+            metrics,
             tokens: Memory::new(Remembered::Access),
             clients: Memory::new(Remembered::Access),
         }
@@ -67,8 +70,10 @@ impl Known {
     ) -> Result<Option<Arc<KnownToken>>, StorageError> {
         let key = digest.digest();
         if let Some(known) = self.tokens.recall(&key, &self.storage, now) {
+            self.metrics.token_cache.hit();
             return Ok((known.live.expires_at > now).then_some(known));
         }
+        self.metrics.token_cache.miss();
         let asked = self.tokens.asking(&self.storage, now);
         let found = self
             .storage
@@ -94,8 +99,14 @@ impl Known {
         };
         let shown: Vec<Shown> = readings.iter().map(show).collect();
         let found = match self.remembered(&shown, now) {
-            Some(found) => Some(found),
-            None => self.look_up(shown, now).await?,
+            Some(found) => {
+                self.metrics.client_cache.hit();
+                Some(found)
+            }
+            None => {
+                self.metrics.client_cache.miss();
+                self.look_up(shown, now).await?
+            }
         };
         let Some((shown, known)) = found else {
             return Ok(None);

@@ -94,6 +94,7 @@ impl Storage {
         let begin = {
             let mut waiting = self.gathered().lock();
             if waiting.calls.len() >= WAITING {
+                self.metrics().refused.one();
                 return Err(StorageError::Busy("too many calls are waiting".to_owned()));
             }
             waiting.calls.push(call);

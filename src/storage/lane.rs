@@ -18,6 +18,7 @@ use super::queue::{Queue, Refused};
 use super::remembered::Epochs;
 use crate::clock;
 use crate::domain::DatabaseUrl;
+use crate::telemetry::metrics::StorageMetrics;
 
 /// The most closures that share a transaction.
 const BATCH: usize = 256;
@@ -48,6 +49,7 @@ pub(super) enum Undo {
 pub(super) struct Lane {
     queue: Arc<Queue<Box<dyn Job>>>,
     threads: Vec<JoinHandle<()>>,
+    metrics: Arc<StorageMetrics>,
 }
 
 /// A closure with the place where its result goes.
@@ -110,20 +112,28 @@ impl Lane {
         mode: Mode,
         threads: usize,
         epochs: &Arc<Epochs>,
+        metrics: &Arc<StorageMetrics>,
     ) -> Result<Self> {
         let queue = Arc::new(Queue::<Box<dyn Job>>::new(QUEUE));
         let start = |index| {
             let connection = open(url, mode)?;
             let (url, jobs, epochs) = (url.clone(), Arc::clone(&queue), Arc::clone(epochs));
+            let metrics = Arc::clone(metrics);
             std::thread::Builder::new()
                 .name(format!("sqlite-{mode:?}-{index}").to_lowercase())
-                .spawn(move || drain(&url, mode, connection, &jobs, &epochs))
+                .spawn(move || drain(&url, mode, connection, &jobs, &epochs, &metrics))
                 .map_err(|e| StorageError::Unavailable(format!("cannot start a thread: {e}")))
         };
         Ok(Self {
             threads: (0..threads).map(start).collect::<Result<_>>()?,
             queue,
+            metrics: Arc::clone(metrics),
         })
+    }
+
+    /// How many closures wait.
+    pub(super) fn waiting(&self) -> usize {
+        self.queue.len()
     }
 
     /// Runs a closure on one of the threads.
@@ -142,7 +152,10 @@ impl Lane {
         });
         let ended = || StorageError::Unavailable("the database threads have ended".to_owned());
         self.queue.push(job).map_err(|refused| match refused {
-            Refused::Full => StorageError::Busy("too many calls are waiting".to_owned()),
+            Refused::Full => {
+                self.metrics.refused.one();
+                StorageError::Busy("too many calls are waiting".to_owned())
+            }
             Refused::Closed => ended(),
         })?;
         answer.await.map_err(|_| ended())?
@@ -173,7 +186,12 @@ fn drain(
     connection: AnyConnection,
     jobs: &Queue<Box<dyn Job>>,
     epochs: &Epochs,
+    metrics: &StorageMetrics,
 ) {
+    let gate = match mode {
+        Mode::Read => &metrics.reads,
+        Mode::Write => &metrics.writes,
+    };
     let mut connection = Some(connection);
     let mut batch = Vec::with_capacity(BATCH);
     let mut rhythm = Rhythm::default();
@@ -183,6 +201,7 @@ fn drain(
             return;
         }
         let (begun, size) = (clock::monotonic(), batch.len());
+        let transaction = gate.begin(batch.len());
         let opened = match connection.take() {
             Some(open) => Ok(open),
             None => open(url, mode),
@@ -203,6 +222,7 @@ fn drain(
             expected: size,
             taken: begun.elapsed(),
         };
+        drop(transaction);
         epochs.end_transaction();
         batch.drain(..).for_each(|mut job| job.answer(&ended));
     }

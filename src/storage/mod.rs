@@ -35,9 +35,10 @@ pub use examine::{Examined, Kind};
 pub use migrations::SchemaStatus;
 
 use crate::domain::DatabaseUrl;
+use crate::telemetry::metrics::{StorageLevel, StorageMetrics};
 use issue::Gathered;
 use lane::{Lane, Mode, Undo};
-use pool::Pool;
+use pool::{Does, Pool};
 use remembered::Epochs;
 pub use remembered::{Kind as Remembered, Memory};
 
@@ -50,6 +51,7 @@ struct Inner {
     backend: Backend,
     epochs: Arc<Epochs>,
     gathered: Gathered,
+    metrics: Arc<StorageMetrics>,
 }
 
 enum Backend {
@@ -79,19 +81,24 @@ impl Storage {
                 Schema::Require => migrations::require(&mut AnyConnection::open(url)?)?,
             }
             let epochs = Arc::<Epochs>::default();
+            let metrics = Arc::<StorageMetrics>::default();
             let backend = match url {
                 DatabaseUrl::Sqlite(_) => Backend::Sqlite {
-                    writes: Lane::start(url, Mode::Write, 1, &epochs)?,
-                    reads: Lane::start(url, Mode::Read, parallel as usize, &epochs)?,
+                    writes: Lane::start(url, Mode::Write, 1, &epochs, &metrics)?,
+                    reads: Lane::start(url, Mode::Read, parallel as usize, &epochs, &metrics)?,
                 },
-                DatabaseUrl::Postgres(_) => {
-                    Backend::Postgres(Pool::new(url, parallel, Arc::clone(&epochs)))
-                }
+                DatabaseUrl::Postgres(_) => Backend::Postgres(Pool::new(
+                    url,
+                    parallel,
+                    Arc::clone(&epochs),
+                    Arc::clone(&metrics),
+                )),
             };
             Ok(Self(Arc::new(Inner {
                 backend,
                 epochs,
                 gathered: Gathered::default(),
+                metrics,
             })))
         };
         open().map_err(|error: StorageError| error.opening(&url.masked()))
@@ -121,7 +128,7 @@ impl Storage {
     {
         match &self.0.backend {
             Backend::Sqlite { reads, .. } => reads.call(Undo::Nothing, work).await,
-            Backend::Postgres(pool) => pool.call(false, work).await,
+            Backend::Postgres(pool) => pool.call(Does::Read, work).await,
         }
     }
 
@@ -134,7 +141,7 @@ impl Storage {
     {
         match &self.0.backend {
             Backend::Sqlite { writes, .. } => writes.call(Undo::Savepoint, work).await,
-            Backend::Postgres(pool) => pool.call(true, work).await,
+            Backend::Postgres(pool) => pool.call(Does::Write, work).await,
         }
     }
 
@@ -148,7 +155,7 @@ impl Storage {
     {
         match &self.0.backend {
             Backend::Sqlite { writes, .. } => writes.call(Undo::Nothing, work).await,
-            Backend::Postgres(pool) => pool.call(true, work).await,
+            Backend::Postgres(pool) => pool.call(Does::Write, work).await,
         }
     }
 
@@ -162,7 +169,23 @@ impl Storage {
     {
         match &self.0.backend {
             Backend::Sqlite { writes, .. } => writes.call(Undo::Nothing, work).await,
-            Backend::Postgres(pool) => pool.call(false, work).await,
+            Backend::Postgres(pool) => pool.call(Does::WriteOnce, work).await,
+        }
+    }
+
+    /// What the gates count.
+    pub fn metrics(&self) -> Arc<StorageMetrics> {
+        Arc::clone(&self.0.metrics)
+    }
+
+    /// Who waits before the gates now.
+    pub fn level(&self) -> StorageLevel {
+        match &self.0.backend {
+            Backend::Sqlite { writes, reads } => StorageLevel::Sqlite {
+                reads: reads.waiting(),
+                writes: writes.waiting(),
+            },
+            Backend::Postgres(pool) => pool.level(),
         }
     }
 

@@ -9,6 +9,7 @@ use super::connection::AnyConnection;
 use super::error::{Result, StorageError};
 use super::remembered::Epochs;
 use crate::domain::DatabaseUrl;
+use crate::telemetry::metrics::{StorageLevel, StorageMetrics};
 use crate::{clock, telemetry};
 
 /// How long a caller waits for a connection before it is told to come back.
@@ -31,6 +32,7 @@ pub(super) struct Pool {
     epochs: Arc<Epochs>,
     sets: Mutex<Sets>,
     admitted: Arc<Semaphore>,
+    metrics: Arc<StorageMetrics>,
 }
 
 /// The connections in use, and those that were left behind and still live.
@@ -43,6 +45,16 @@ struct Sets {
 struct Set {
     connections: r2d2::Pool<Opener>,
     running: Arc<Semaphore>,
+}
+
+/// What a closure does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Does {
+    Read,
+    /// Writes, in a transaction around it.
+    Write,
+    /// Writes by one statement, which is a transaction of its own.
+    WriteOnce,
 }
 
 struct Opener(DatabaseUrl);
@@ -94,7 +106,12 @@ impl Set {
 
 impl Pool {
     /// Makes a pool of at most `size` connections; they are opened when they are needed.
-    pub(super) fn new(url: &DatabaseUrl, size: u32, epochs: Arc<Epochs>) -> Self {
+    pub(super) fn new(
+        url: &DatabaseUrl,
+        size: u32,
+        epochs: Arc<Epochs>,
+        metrics: Arc<StorageMetrics>,
+    ) -> Self {
         Self {
             url: url.clone(),
             size,
@@ -104,6 +121,23 @@ impl Pool {
                 left: Vec::new(),
             }),
             admitted: Arc::new(Semaphore::new(size as usize * WAITING_EACH)),
+            metrics,
+        }
+    }
+
+    /// How many connections there may be, and who has or wants one; those that were left behind are in use.
+    pub(super) fn level(&self) -> StorageLevel {
+        let size = self.size as usize;
+        let used = |set: &Set| size.saturating_sub(set.running.available_permits());
+        let sets = self.sets.lock().unwrap_or_else(PoisonError::into_inner);
+        let left = sets.left.iter().filter_map(Weak::upgrade);
+        let in_use = used(&sets.current) + left.map(|set| used(&set)).sum::<usize>();
+        let admitted = size * WAITING_EACH;
+        let admitted = admitted.saturating_sub(self.admitted.available_permits());
+        StorageLevel::Postgres {
+            size,
+            in_use,
+            waiting: admitted.saturating_sub(in_use),
         }
     }
 
@@ -126,8 +160,8 @@ impl Pool {
         }
     }
 
-    /// Runs a closure on a pooled connection, within a transaction when it writes.
-    pub(super) async fn call<T, E, F>(&self, writes: bool, work: F) -> std::result::Result<T, E>
+    /// Runs a closure on a pooled connection, within a transaction when it needs one.
+    pub(super) async fn call<T, E, F>(&self, does: Does, work: F) -> std::result::Result<T, E>
     where
         T: Send + 'static,
         E: From<StorageError> + Send + 'static,
@@ -135,12 +169,19 @@ impl Pool {
     {
         let busy = |text: &str| StorageError::Busy(text.to_owned());
         let admitted = Arc::clone(&self.admitted).try_acquire_owned();
-        let admitted = admitted.map_err(|_| busy("too many calls are waiting"))?;
+        let admitted = admitted.map_err(|_| {
+            self.metrics.refused.one();
+            busy("too many calls are waiting")
+        })?;
         let set = self.set();
         let running = Arc::clone(&set.running).acquire_owned();
         let running = tokio::time::timeout(PATIENCE, running).await;
-        let running = running.map_err(|_| busy("no connection became free"))?;
+        let running = running.map_err(|_| {
+            self.metrics.timeouts.count("connection");
+            busy("no connection became free")
+        })?;
         let (used, epochs) = (Arc::clone(&set), Arc::clone(&self.epochs));
+        let metrics = Arc::clone(&self.metrics);
         let ended = telemetry::blocking(move || {
             // Held by the work, not by whoever waits for it.
             let _places = (admitted, running);
@@ -148,7 +189,12 @@ impl Pool {
                 .connections
                 .get()
                 .map_err(|e| StorageError::Unavailable(e.to_string()))?;
-            let outcome = if writes {
+            let gate = match does {
+                Does::Read => &metrics.reads,
+                Does::Write | Does::WriteOnce => &metrics.writes,
+            };
+            let _transaction = gate.begin(1);
+            let outcome = if does == Does::Write {
                 transaction(&mut pooled.connection, work)
             } else {
                 work(&mut pooled.connection)
@@ -165,6 +211,7 @@ impl Pool {
                 Err(StorageError::Internal("a database closure panicked".to_owned()).into())
             }
             Err(_) => {
+                self.metrics.timeouts.count("answer");
                 self.leave(&set);
                 Err(StorageError::Unavailable("the server does not answer".to_owned()).into())
             }

@@ -101,6 +101,11 @@ impl<T> Queue<T> {
         taken.extend(state.waiting.drain(..next));
     }
 
+    /// How many wait.
+    pub(super) fn len(&self) -> usize {
+        self.lock().waiting.len()
+    }
+
     /// Takes nothing in any more.
     pub(super) fn close(&self) {
         self.lock().closed = true;

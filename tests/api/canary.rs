@@ -94,6 +94,11 @@ impl Journey {
         }
         let command = format!("/proc/{}/cmdline", self.service.id());
         self.watch.place(&command, std::fs::read(&command).unwrap());
+        for accept in ["text/plain", "application/openmetrics-text"] {
+            let shown = self.program.metrics(accept);
+            assert!(shown.contains("unforget_tokens_issued_total{"), "{shown}");
+            self.watch.place("/metrics", shown);
+        }
         let stored = stored(backend);
         assert!(stored.len() > 1000, "the database is somewhere else");
         self.watch.place("the database", stored);
@@ -141,6 +146,7 @@ both! {
             ("UNFORGET_AUDIT__ADDRESS_KEY", AUDIT_KEY),
             ("UNFORGET_PASSWORD__BCRYPT_COST", "10"),
             ("UNFORGET_RESET__COOLDOWN", "0s"),
+            ("UNFORGET_METRICS_LISTEN", "127.0.0.1:0"),
             ("RUST_LOG", "trace"),
         ]);
         let key = Key::es256();

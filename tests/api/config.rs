@@ -77,7 +77,7 @@ fn d13_everything_that_is_wrong_is_named_in_one_line() {
 
 #[test]
 fn d13_a_wrong_value_is_refused_with_its_key() {
-    let table: [(&str, &str, &[&str]); 23] = [
+    let table: [(&str, &str, &[&str]); 24] = [
         (
             "listen",
             "UNFORGET_LISTEN",
@@ -185,6 +185,11 @@ fn d13_a_wrong_value_is_refused_with_its_key() {
             ],
         ),
         ("http.drain", "UNFORGET_HTTP__DRAIN", &["301s", "long"]),
+        (
+            "metrics_listen",
+            "UNFORGET_METRICS_LISTEN",
+            &["9464", "localhost:9464", "127.0.0.1", "on"],
+        ),
         ("auto_migrate", "UNFORGET_AUTO_MIGRATE", &["True", "0"]),
         ("workers", "UNFORGET_WORKERS", &["0"]),
     ];

@@ -133,6 +133,7 @@ pub(crate) fn settings(database_url: &str, mail_url: &str) -> Settings {
         cors_origins: Vec::new(),
         page_client: None,
         audit: AuditSettings::default(),
+        metrics_listen: None,
         auto_migrate: true,
         workers: 2,
         shown: Vec::new(),
@@ -249,6 +250,11 @@ impl TestApp {
         let running = server::start(&self.settings, self.clock.clone()).unwrap();
         let base = format!("http://{}", running.address);
         (running, base)
+    }
+
+    /// Where its metrics are; the test's settings must say that there are any.
+    pub(crate) fn metrics_address(&self) -> std::net::SocketAddr {
+        self.running.as_ref().unwrap().metrics_address.unwrap()
     }
 
     /// Stops the service as SIGTERM does.
@@ -600,6 +606,23 @@ impl Program {
             );
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+    }
+
+    /// What `/metrics` shows to whom it accepts this; the configuration must say that it is shown, on any port.
+    pub(crate) fn metrics(&self, accept: &str) -> String {
+        let log = self.log();
+        let (_, address) = log.rsplit_once("\"metrics\":\"").unwrap();
+        let address = address.split('"').next().unwrap();
+        let mut stream = TcpStream::connect(address).unwrap();
+        let request = format!(
+            "GET /metrics HTTP/1.1\r\nHost: {address}\r\nAccept: {accept}\r\nConnection: close\r\n\r\n"
+        );
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
+        body.to_owned()
     }
 
     /// What `serve` has logged.

@@ -94,6 +94,7 @@ mod mail_tls;
 mod mail_words;
 mod meanwhile;
 mod metadata;
+mod metrics;
 mod nodes;
 mod nodes_ends;
 mod nodes_failover;

@@ -44,6 +44,7 @@ pub(in crate::http) async fn token(
     let mut response = match issued.await {
         Ok(issued) => {
             origin::name(&request, &issued.client_id);
+            app.flows.metrics.tokens.count("application");
             respond(&issued)
         }
         Err(error) => OauthError::from(error).error_response(),

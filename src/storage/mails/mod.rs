@@ -291,6 +291,18 @@ pub fn count_queued(c: &mut AnyConnection) -> Result<i64> {
         .get_result(c)?)
 }
 
+/// When the mail that is due first is, or was, due. One that is being sent is due when its lease ends.
+pub fn first_due(c: &mut AnyConnection) -> Result<Option<Instant>> {
+    let first: Option<Option<At>> = mails::table
+        .filter(mails::due_at.is_not_null())
+        .order(mails::due_at)
+        .select(mails::due_at)
+        .limit(1)
+        .get_result(c)
+        .optional()?;
+    Ok(first.flatten().map(Instant::from))
+}
+
 /// Makes up to `limit` mails due now that claim to be due after `latest`: no pause between tries is as long, so a clock was wrong when
 /// that was written (bar D09).
 pub fn pull_back(

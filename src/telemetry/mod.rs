@@ -1,4 +1,6 @@
-//! Logs: for people on a terminal, as JSON lines otherwise, and blocking work that keeps its span.
+//! Logs: for people on a terminal, as JSON lines otherwise, and blocking work that keeps its span. And numbers, in `metrics`.
+
+pub mod metrics;
 
 mod json;
 
