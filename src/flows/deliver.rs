@@ -20,14 +20,17 @@ use crate::texts::Language;
 
 /// A link that has less than this to live is not mailed any more: nobody could use it (bar E09).
 const LEAST_LIFE: TimeDelta = TimeDelta::seconds(30);
-/// How much longer than an attempt its lease lasts: time for the database before and after.
+/// How much longer than an attempt its lease lasts: time to wait for its turn, and for the database before and after.
 const LEASE_MARGIN: Duration = Duration::from_secs(15);
+/// How much of that may pass before its turn comes.
+const LONGEST_WAIT: TimeDelta = TimeDelta::seconds(5);
 
 /// A mail that this worker has claimed.
 #[derive(Debug)]
 pub struct Claimed {
     mail: Mail,
     lease: Uuid,
+    at: Instant,
 }
 
 /// What is to be done with a claimed mail.
@@ -63,14 +66,29 @@ impl Flows {
             .storage
             .write(move |c| mails::claim(c, now, lease, now + lasts, limit));
         let (claimed, skipped) = claim.await?;
-        let mails = claimed.into_iter().map(|mail| Claimed { mail, lease });
+        let mails = claimed.into_iter().map(|mail| Claimed {
+            mail,
+            lease,
+            at: now,
+        });
         Ok((mails.collect(), skipped))
+    }
+
+    /// Gives a claimed mail back that is not going to be tried now.
+    pub async fn give_back(&self, claimed: Claimed) -> Result<(), StorageError> {
+        let (now, Claimed { mail, lease, .. }) = (self.clock.now(), claimed);
+        let give_back = move |c: &mut _| mails::give_back(c, mail.id, lease, now);
+        self.storage.write_one(give_back).await
     }
 
     /// Composes a claimed mail, makes one attempt to send it, and records what became of it.
     pub async fn deliver(&self, mailer: &Mailer, claimed: Claimed) -> Result<(), StorageError> {
-        let Claimed { mail, lease } = claimed;
         let now = self.clock.now();
+        if now - claimed.at > LONGEST_WAIT {
+            // What is left of the lease is too short for an attempt, and two workers must not send one mail (bar E11).
+            return self.give_back(claimed).await;
+        }
+        let Claimed { mail, lease, .. } = claimed;
         let (public_url, lifetime_left) = (self.public_url.clone(), mail.expires_at - now);
         let prepared = {
             let mail = mail.clone();
@@ -116,13 +134,20 @@ impl Flows {
         };
         // A token in a mail that was refused is taken back; one that may have arrived stays alive.
         let take_back = token.filter(|_| matches!(delivery, Delivery::Refused { .. }));
-        let recorded = self.storage.write(move |c| {
-            if let Some(digest) = take_back {
-                reset_tokens::delete(c, &digest)?;
+        let recorded = match take_back {
+            None => {
+                let record = move |c: &mut _| mails::record(c, mail.id, lease, &outcome, now);
+                self.storage.write_one(record).await?
             }
-            mails::record(c, mail.id, lease, &outcome, now)
-        });
-        if !recorded.await? {
+            Some(digest) => {
+                let record = move |c: &mut _| {
+                    reset_tokens::delete(c, &digest)?;
+                    mails::record(c, mail.id, lease, &outcome, now)
+                };
+                self.storage.write(record).await?
+            }
+        };
+        if !recorded {
             tracing::warn!(mail = %letter.id, "another worker has the mail, or it was cancelled while it was sent");
             return Ok(());
         }
