@@ -1,12 +1,9 @@
-//! Queued mails go out: claimed by a lease, composed at the last moment, tried until they are sent or visibly failed.
-
-use std::sync::atomic::Ordering;
-use std::time::Duration;
+//! Queued mails go out: composed at the last moment, tried until they are sent or visibly failed.
 
 use chrono::TimeDelta;
-use uuid::Uuid;
 
 use super::Flows;
+use super::queue::Claimed;
 use crate::domain::mail::{Mail, MailKind, MailState, retry_delay};
 use crate::domain::recovery::LIVE_LINKS;
 use crate::domain::{Client, HashedToken, Instant, PlainToken, ResetToken, ResetUrl, User};
@@ -20,18 +17,6 @@ use crate::texts::Language;
 
 /// A link that has less than this to live is not mailed any more: nobody could use it (bar E09).
 const LEAST_LIFE: TimeDelta = TimeDelta::seconds(30);
-/// How much longer than an attempt its lease lasts: time to wait for its turn, and for the database before and after.
-const LEASE_MARGIN: Duration = Duration::from_secs(15);
-/// How much of that may pass before its turn comes.
-const LONGEST_WAIT: TimeDelta = TimeDelta::seconds(5);
-
-/// A mail that this worker has claimed.
-#[derive(Debug)]
-pub struct Claimed {
-    mail: Mail,
-    lease: Uuid,
-    at: Instant,
-}
 
 /// What is to be done with a claimed mail.
 enum Prepared {
@@ -44,48 +29,10 @@ enum Prepared {
 }
 
 impl Flows {
-    /// Counts the mails that wait, for `remind` to know when it is enough.
-    pub async fn count_mails(&self) -> Result<(), StorageError> {
-        let waiting = self.storage.read(mails::count_queued).await?;
-        self.mails_waiting.store(waiting, Ordering::Relaxed);
-        Ok(())
-    }
-
-    /// Claims up to `limit` mails that are due, and finishes some that nobody is to get: how many, is said too. The lease
-    /// outlasts an attempt of `attempt`; when this process dies, the mail is
-    /// tried again after it (bar E10).
-    pub async fn claim_mails(
-        &self,
-        limit: usize,
-        attempt: Duration,
-    ) -> Result<(Vec<Claimed>, usize), StorageError> {
-        let now = self.clock.now();
-        let lease = entropy::id(now);
-        let lasts = TimeDelta::from_std(attempt + LEASE_MARGIN).unwrap_or(TimeDelta::MAX);
-        let claim = self
-            .storage
-            .write(move |c| mails::claim(c, now, lease, now + lasts, limit));
-        let (claimed, skipped) = claim.await?;
-        let mails = claimed.into_iter().map(|mail| Claimed {
-            mail,
-            lease,
-            at: now,
-        });
-        Ok((mails.collect(), skipped))
-    }
-
-    /// Gives a claimed mail back that is not going to be tried now.
-    pub async fn give_back(&self, claimed: Claimed) -> Result<(), StorageError> {
-        let (now, Claimed { mail, lease, .. }) = (self.clock.now(), claimed);
-        let give_back = move |c: &mut _| mails::give_back(c, mail.id, lease, now);
-        self.storage.write_one(give_back).await
-    }
-
     /// Composes a claimed mail, makes one attempt to send it, and records what became of it.
     pub async fn deliver(&self, mailer: &Mailer, claimed: Claimed) -> Result<(), StorageError> {
         let now = self.clock.now();
-        if now - claimed.at > LONGEST_WAIT {
-            // What is left of the lease is too short for an attempt, and two workers must not send one mail (bar E11).
+        if claimed.has_waited_too_long(now) {
             return self.give_back(claimed).await;
         }
         let Claimed { mail, lease, .. } = claimed;
