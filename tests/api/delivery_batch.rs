@@ -59,7 +59,7 @@ both! {
             s.mail.timeout = PATIENCE;
         })
         .await;
-        app.sink.behave(slow(30));
+        app.sink.behave(slow(100));
         asked(&app, 40).await;
         app.mails(4).await;
         app.stop().await;
