@@ -1,11 +1,13 @@
 //! The loops beside the server: deliver mail, count what waits, and delete what has ended.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
+use crate::clock;
 use crate::flows::Flows;
 use crate::mail::Mailer;
 
@@ -13,6 +15,8 @@ use crate::mail::Mailer;
 const POLL: Duration = Duration::from_secs(1);
 /// The pause between batches of mails that nobody is to get.
 const BREATH: Duration = Duration::from_millis(10);
+/// How long those that were fetched together may wait for their turn, for more than can be tried at once to be fetched next time.
+const QUICK: Duration = Duration::from_secs(1);
 /// How often what has ended is deleted.
 const PURGE: Duration = Duration::from_secs(600);
 /// How long attempts may go on when the service stops; the rest is tried again by whoever runs next.
@@ -55,23 +59,37 @@ async fn deliver(
 ) {
     let slots = Arc::new(Semaphore::new(parallel));
     let mut attempts = JoinSet::new();
-    loop {
+    let mut ahead = VecDeque::new();
+    let mut is_quick = true;
+    'loops: loop {
         // One slow server must not hold up the others' mails for longer than an attempt (bar E12): whatever is free is used.
-        let first = tokio::select! {
+        let mut first = tokio::select! {
             _ = stopped.changed() => break,
-            slot = Arc::clone(&slots).acquire_owned() => slot,
+            slot = Arc::clone(&slots).acquire_owned() => slot.ok(),
         };
-        let mut free: Vec<_> = first.into_iter().collect();
-        free.extend(std::iter::from_fn(|| {
-            Arc::clone(&slots).try_acquire_owned().ok()
-        }));
-        let claimed = flows.claim_mails(free.len(), mailer.timeout()).await;
+        // Where mails go out quickly, the next ones are fetched while others are being sent: one look at the queue serves many of
+        // them. Where they do not, nothing is fetched that another node could send meanwhile.
+        let wanted = match is_quick {
+            true => parallel,
+            false => 1 + slots.available_permits(),
+        };
+        let claimed = flows.claim_mails(wanted, mailer.timeout()).await;
         let claimed = claimed
             .inspect_err(|error| tracing::warn!(%error, "the mail queue cannot be read"))
             .unwrap_or_default();
         let (claimed, skipped) = claimed;
         let idle = claimed.is_empty();
-        for (mail, slot) in claimed.into_iter().zip(free) {
+        let since = clock::monotonic();
+        ahead.extend(claimed);
+        while !ahead.is_empty() {
+            let slot = match first.take() {
+                Some(slot) => slot,
+                None => tokio::select! {
+                    _ = stopped.changed() => break 'loops,
+                    Ok(slot) = Arc::clone(&slots).acquire_owned() => slot,
+                },
+            };
+            let Some(mail) = ahead.pop_front() else { break };
             let (flows, mailer) = (flows.clone(), Arc::clone(&mailer));
             attempts.spawn(async move {
                 if let Err(error) = flows.deliver(&mailer, mail).await {
@@ -80,6 +98,8 @@ async fn deliver(
                 drop(slot);
             });
         }
+        is_quick = since.elapsed() < QUICK;
+        drop(first);
         while attempts.try_join_next().is_some() {}
         if idle {
             // A flood of made-up addresses is worked off at a measured pace: it must not slow down those who ask.
@@ -95,6 +115,11 @@ async fn deliver(
                 () = asked => {}
                 () = tokio::time::sleep(pause) => {}
             }
+        }
+    }
+    for mail in ahead {
+        if let Err(error) = flows.give_back(mail).await {
+            tracing::warn!(%error, "a mail waits for the end of its lease");
         }
     }
     let finish = async { while attempts.join_next().await.is_some() {} };

@@ -1,12 +1,9 @@
-//! Queued mails go out: claimed by a lease, composed at the last moment, tried until they are sent or visibly failed.
-
-use std::sync::atomic::Ordering;
-use std::time::Duration;
+//! Queued mails go out: composed at the last moment, tried until they are sent or visibly failed.
 
 use chrono::TimeDelta;
-use uuid::Uuid;
 
 use super::Flows;
+use super::queue::Claimed;
 use crate::domain::mail::{Mail, MailKind, MailState, retry_delay};
 use crate::domain::recovery::LIVE_LINKS;
 use crate::domain::{Client, HashedToken, Instant, PlainToken, ResetToken, ResetUrl, User};
@@ -15,21 +12,11 @@ use crate::mail::{Delivery, Mailer};
 use crate::storage::mails::Outcome;
 use crate::storage::reset_tokens::NewResetToken;
 use crate::storage::{AnyConnection, StorageError, clients, mails, reset_tokens, users};
-use crate::telemetry::metrics::Queue;
 use crate::texts::Language;
 use crate::{clock, entropy};
 
 /// A link that has less than this to live is not mailed any more: nobody could use it (bar E09).
 const LEAST_LIFE: TimeDelta = TimeDelta::seconds(30);
-/// How much longer than an attempt its lease lasts: time for the database before and after.
-const LEASE_MARGIN: Duration = Duration::from_secs(15);
-
-/// A mail that this worker has claimed.
-#[derive(Debug)]
-pub struct Claimed {
-    mail: Mail,
-    lease: Uuid,
-}
 
 /// What is to be done with a claimed mail.
 enum Prepared {
@@ -42,47 +29,13 @@ enum Prepared {
 }
 
 impl Flows {
-    /// Counts the mails that wait, for `remind` to know when it is enough.
-    pub async fn count_mails(&self) -> Result<(), StorageError> {
-        let counted = self.storage.read(|c| {
-            let (waiting, first_due_at) = (mails::count_queued(c)?, mails::first_due(c)?);
-            Ok::<_, StorageError>(Queue {
-                waiting,
-                first_due_at,
-            })
-        });
-        let counted = counted.await;
-        self.metrics.mail.queue_is(counted.as_ref().ok().copied());
-        self.mails_waiting
-            .store(counted?.waiting, Ordering::Relaxed);
-        Ok(())
-    }
-
-    /// Claims up to `limit` mails that are due, and finishes some that nobody is to get: how many, is said too. The lease
-    /// outlasts an attempt of `attempt`; when this process dies, the mail is
-    /// tried again after it (bar E10).
-    pub async fn claim_mails(
-        &self,
-        limit: usize,
-        attempt: Duration,
-    ) -> Result<(Vec<Claimed>, usize), StorageError> {
-        let now = self.clock.now();
-        let lease = entropy::id(now);
-        let lasts = TimeDelta::from_std(attempt + LEASE_MARGIN).unwrap_or(TimeDelta::MAX);
-        let claim = self
-            .storage
-            .write(move |c| mails::claim(c, now, lease, now + lasts, limit));
-        let (claimed, skipped) = claim.await?;
-        let nobodys = u64::try_from(skipped).unwrap_or(u64::MAX);
-        self.metrics.mail.outcomes.add("skipped", nobodys);
-        let mails = claimed.into_iter().map(|mail| Claimed { mail, lease });
-        Ok((mails.collect(), skipped))
-    }
-
     /// Composes a claimed mail, makes one attempt to send it, and records what became of it.
     pub async fn deliver(&self, mailer: &Mailer, claimed: Claimed) -> Result<(), StorageError> {
-        let Claimed { mail, lease } = claimed;
         let now = self.clock.now();
+        if claimed.has_waited_too_long(now) {
+            return self.give_back(claimed).await;
+        }
+        let Claimed { mail, lease, .. } = claimed;
         let (public_url, lifetime_left) = (self.public_url.clone(), mail.expires_at - now);
         let prepared = {
             let mail = mail.clone();
@@ -131,13 +84,20 @@ impl Flows {
         };
         // A token in a mail that was refused is taken back; one that may have arrived stays alive.
         let take_back = token.filter(|_| matches!(delivery, Delivery::Refused { .. }));
-        let recorded = self.storage.write(move |c| {
-            if let Some(digest) = take_back {
-                reset_tokens::delete(c, &digest)?;
+        let recorded = match take_back {
+            None => {
+                let record = move |c: &mut _| mails::record(c, mail.id, lease, &outcome, now);
+                self.storage.write_one(record).await?
             }
-            mails::record(c, mail.id, lease, &outcome, now)
-        });
-        if !recorded.await? {
+            Some(digest) => {
+                let record = move |c: &mut _| {
+                    reset_tokens::delete(c, &digest)?;
+                    mails::record(c, mail.id, lease, &outcome, now)
+                };
+                self.storage.write(record).await?
+            }
+        };
+        if !recorded {
             tracing::warn!(mail = %letter.id, "another worker has the mail, or it was cancelled while it was sent");
             return Ok(());
         }

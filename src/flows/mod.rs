@@ -15,6 +15,7 @@ pub mod page;
 pub mod password;
 mod prove;
 pub mod purge;
+pub mod queue;
 pub mod remind;
 pub mod reset;
 pub mod sessions;

@@ -1,9 +1,11 @@
 //! Sending mail: over SMTP, or into a folder. The only folder that knows lettre; it knows nothing of the database.
 
 mod clear;
+mod connect;
 pub mod letter;
 mod session;
 mod smtp;
+mod wire;
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -9,9 +9,11 @@ use lettre::transport::smtp::client::{AsyncSmtpConnection, TlsParameters};
 use lettre::transport::smtp::commands::{Data, Mail, Rcpt};
 use lettre::transport::smtp::extension::{ClientId, Extension, MailBodyParameter, MailParameter};
 use lettre::transport::smtp::response::{Response, Severity};
-use tokio::net::TcpStream;
+use tokio::net::lookup_host;
 
 use super::clear::LineByLine;
+use super::connect::connect;
+use super::wire::Wire;
 
 /// How long a server may take over our QUIT.
 const PARTING: Duration = Duration::from_secs(5);
@@ -88,21 +90,28 @@ pub(super) enum Protection {
 pub(super) struct Session(AsyncSmtpConnection);
 
 impl Session {
-    /// Connects and logs in. Required TLS means that nothing, no login and no address, is said without it (bar E13).
+    /// Connects and logs in. Required TLS means that nothing, no login and no address, is said without it (bar E13). Of several
+    /// addresses of the server, one that does not answer is given up after `patience`.
     pub(super) async fn open(
         server: (&str, u16),
+        patience: Duration,
         protection: &Protection,
         credentials: Option<&Credentials>,
         step: &mut Step,
     ) -> Result<Self, Failure> {
         let name = ClientId::default();
+        let addresses = lookup_host(server).await.map_err(Failure::Network)?;
+        let addresses: Vec<_> = addresses.collect();
         let mut session = match protection {
             Protection::Tls(tls) => {
                 let tls = Some(tls.clone());
-                AsyncSmtpConnection::connect_tokio1(server, None, &name, tls, None).await?
+                let patience = (addresses.len() > 1).then_some(patience);
+                let to = addresses.as_slice();
+                AsyncSmtpConnection::connect_tokio1(to, patience, &name, tls, None).await?
             }
             Protection::None | Protection::StartTls(_) => {
-                let socket = TcpStream::connect(server).await.map_err(Failure::Network)?;
+                let socket = connect(&addresses, patience).await;
+                let socket = socket.map_err(Failure::Network)?;
                 *step = Step::Greeting;
                 let lines = Box::new(LineByLine::new(socket));
                 AsyncSmtpConnection::connect_with_transport(lines, &name).await?
@@ -149,7 +158,7 @@ impl Session {
             return Err(Failure::OutOfPlace);
         }
         *step = Step::Message;
-        done(&self.0.message(mail).await?)
+        done(&self.0.command(Wire(mail)).await?)
     }
 
     /// What MAIL has to announce (RFC 6531 section 3.4, RFC 6152 section 3), or what the server lacks for it (bar E14).

@@ -62,7 +62,7 @@ impl Smtp {
     /// Connects, protects the connection and logs in, within `limit`; sends nothing.
     pub(super) async fn examine(&self, limit: Duration) -> Result<(), String> {
         let mut step = Step::Connection;
-        let opened = tokio::time::timeout(limit, self.open(&mut step)).await;
+        let opened = tokio::time::timeout(limit, self.open(limit, &mut step)).await;
         let failed = match opened {
             Ok(Ok(session)) => {
                 session.leave();
@@ -77,9 +77,10 @@ impl Smtp {
         }
     }
 
-    async fn open(&self, step: &mut Step) -> Result<Session, Failure> {
+    async fn open(&self, limit: Duration, step: &mut Step) -> Result<Session, Failure> {
         let server = (self.host.as_str(), self.port);
-        Session::open(server, &self.protection, self.credentials.as_ref(), step).await
+        let (protection, login) = (&self.protection, self.credentials.as_ref());
+        Session::open(server, limit / 4, protection, login, step).await
     }
 
     async fn attempt(
@@ -90,7 +91,7 @@ impl Smtp {
     ) -> Result<(), Failure> {
         let mut session = match self.kept(limit / 4).await {
             Some(session) => session,
-            None => self.open(step).await?,
+            None => self.open(limit, step).await?,
         };
         let given = session
             .hand_over(message.envelope(), &message.formatted(), step)

@@ -128,6 +128,9 @@ pub fn keep_newest(c: &mut AnyConnection, user: Uuid, keep: usize) -> Result<()>
         .load(c)?;
     mails.dedup();
     let old = mails.split_off(keep.min(mails.len()));
+    if old.is_empty() {
+        return Ok(());
+    }
     diesel::delete(reset_tokens::table.filter(reset_tokens::mail_id.eq_any(old))).execute(c)?;
     Ok(())
 }

@@ -45,6 +45,7 @@ mod database_made;
 mod database_trouble;
 mod database_url;
 mod delivery;
+mod delivery_batch;
 mod delivery_crash;
 mod delivery_matrix;
 mod delivery_nodes;

@@ -115,6 +115,19 @@ pub fn record(
     Ok(changed == 1)
 }
 
+/// Gives a claimed mail back that was not tried, unless the lease has ended: it is due at once, for whoever comes first.
+pub fn give_back(c: &mut AnyConnection, id: Uuid, lease: Uuid, now: Instant) -> Result<()> {
+    diesel::update(mails::table.find(Id(id)))
+        .filter(mails::lease.eq(Id(lease)))
+        .set((
+            mails::lease.eq(None::<Id>),
+            mails::due_at.eq(At(now)),
+            mails::attempts.eq(mails::attempts - 1),
+        ))
+        .execute(c)?;
+    Ok(())
+}
+
 /// Whether this worker still has the mail: its lease may have ended, and a reset may have made the mail pointless.
 pub fn is_leased(c: &mut AnyConnection, id: Uuid, lease: Uuid) -> Result<bool> {
     let held = mails::table

@@ -16,7 +16,7 @@ use crate::domain::audit::Entry;
 use crate::domain::mail::{Mail, MailKind, MailState};
 use crate::domain::{ClientId, EmailAddress, EmailKey, Instant};
 
-pub use claim::{Outcome, claim, is_leased, record};
+pub use claim::{Outcome, claim, give_back, is_leased, record};
 pub use printed::insert_printed;
 
 #[derive(Queryable, Selectable)]
