@@ -9,9 +9,11 @@ use std::time::Duration;
 
 use tokio::runtime::{self, Handle, Runtime};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tracing::Instrument;
 
 use crate::domain::{Password, PasswordHash};
-use crate::{clock, entropy, telemetry};
+use crate::telemetry::{self, span};
+use crate::{clock, entropy};
 
 /// How many callers may wait: about seven seconds of work for two cores at cost 12.
 const WAITING: usize = 64;
@@ -140,7 +142,8 @@ impl Drop for Hasher {
 impl Place {
     /// Waits for a turn.
     pub async fn turn(&self) -> Result<Turn, HashError> {
-        let running = Arc::clone(&self.running).acquire_owned().await;
+        let running = Arc::clone(&self.running).acquire_owned();
+        let running = running.instrument(span!("hash.wait")).await;
         let running = running.map_err(|_| HashError::Busy)?;
         Ok(Turn {
             cost: self.cost,
@@ -160,7 +163,9 @@ impl Place {
         let turn = self.turn().await?;
         let started = clock::monotonic();
         let work = move || turn.compare(&password, stored);
-        let compared = telemetry::blocking_on(&self.thread, work).await;
+        let compared = telemetry::blocking_on(&self.thread, work)
+            .instrument(span!("hash.work"))
+            .await;
         if let Right(replacement) = compared.map_err(|e| HashError::Failed(e.to_string()))?? {
             return Ok(Verified::Yes(replacement, self));
         }
@@ -203,6 +208,7 @@ impl Turn {
         let work = move || self.compute(&password);
         let failed = |error: &dyn std::fmt::Display| HashError::Failed(error.to_string());
         telemetry::blocking_on(&thread, work)
+            .instrument(span!("hash.work"))
             .await
             .map_err(|e| failed(&e))?
     }

@@ -72,6 +72,9 @@ rules! {
     only_the_table_registers_paths:
         only("http/table.rs", "web::resource web::scope Resource::new Scope::new config.route"),
         broken by "http/mod.rs" "config.service(web::resource(\"/x\"));";
+    only_telemetry_names_the_collectors_libraries:
+        only("telemetry/", "opentelemetry opentelemetry_sdk opentelemetry_otlp tracing_opentelemetry hyper_util hyper_rustls"),
+        broken by "http/edge.rs" "use opentelemetry::Context;";
     only_mail_names_lettre:
         only("mail/", "lettre"), broken by "domain/email.rs" "use lettre::Address;";
     only_the_clock_reads_the_time:

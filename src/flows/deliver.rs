@@ -4,6 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use tracing::{Instrument, Span};
 use uuid::Uuid;
 
 use super::Flows;
@@ -16,6 +17,7 @@ use crate::mail::{Delivery, Mailer};
 use crate::storage::mails::Outcome;
 use crate::storage::reset_tokens::NewResetToken;
 use crate::storage::{AnyConnection, StorageError, clients, mails, reset_tokens, users};
+use crate::telemetry::span;
 use crate::texts::Language;
 
 /// A link that has less than this to live is not mailed any more: nobody could use it (bar E09).
@@ -69,6 +71,12 @@ impl Flows {
 
     /// Composes a claimed mail, makes one attempt to send it, and records what became of it.
     pub async fn deliver(&self, mailer: &Mailer, claimed: Claimed) -> Result<(), StorageError> {
+        let (id, attempt) = (claimed.mail.id, claimed.mail.attempts);
+        let span = span!("mail", %id, attempt, state = tracing::field::Empty);
+        self.attempt(mailer, claimed).instrument(span).await
+    }
+
+    async fn attempt(&self, mailer: &Mailer, claimed: Claimed) -> Result<(), StorageError> {
         let Claimed { mail, lease } = claimed;
         let now = self.clock.now();
         let (public_url, lifetime_left) = (self.public_url.clone(), mail.expires_at - now);
@@ -100,13 +108,14 @@ impl Flows {
         let (letter, token) = match prepared.await? {
             Prepared::Send(letter, token) => (letter, token),
             Prepared::Over(state, reason) => {
+                Span::current().record("state", state.name());
                 tracing::info!(mail = %mail.id, state = state.name(), reason, "mail not sent");
                 return Ok(());
             }
             Prepared::Gone => return Ok(()),
         };
 
-        let delivery = mailer.send(&letter).await;
+        let delivery = mailer.send(&letter).instrument(span!("mail.send")).await;
 
         let now = self.clock.now();
         let outcome = judge(&mail, &delivery, now);
@@ -115,6 +124,7 @@ impl Flows {
             Outcome::Retry(_, reason) => (MailState::Queued, Some(reason.clone())),
         };
         // A token in a mail that was refused is taken back; one that may have arrived stays alive.
+        Span::current().record("state", state.name());
         let take_back = token.filter(|_| matches!(delivery, Delivery::Refused { .. }));
         let recorded = self.storage.write(move |c| {
             if let Some(digest) = take_back {

@@ -1,6 +1,7 @@
 //! What has ended is deleted, in small batches, so that no call waits for long (bar D10).
 
 use chrono::TimeDelta;
+use tracing::Instrument;
 
 use super::Flows;
 use crate::domain::guessing::MEMORY;
@@ -8,6 +9,7 @@ use crate::storage::{
     StorageError, access_tokens, audit, client_secrets, clients, guesses, jtis, limits, mails,
     reset_tokens,
 };
+use crate::telemetry::span;
 
 /// How many rows go in one transaction.
 pub(super) const BATCH: i64 = 500;
@@ -45,6 +47,12 @@ pub struct Purged {
 impl Flows {
     /// Deletes everything that has ended.
     pub async fn purge(&self) -> Result<Purged, StorageError> {
+        self.delete_what_has_ended()
+            .instrument(span!("purge"))
+            .await
+    }
+
+    async fn delete_what_has_ended(&self) -> Result<Purged, StorageError> {
         let now = self.clock.now();
         self.in_batches(move |c| mails::pull_back(c, now + LONGEST_WAIT, now, BATCH))
             .await?;

@@ -28,6 +28,7 @@ mod remind;
 mod reset;
 mod sessions;
 mod table;
+mod trace;
 mod users;
 mod verify;
 

@@ -20,10 +20,13 @@ pub mod own_keys;
 mod pool;
 pub mod reset_tokens;
 mod schema;
+mod timing;
 pub mod user_batches;
 pub mod users;
 
 use std::sync::Arc;
+
+use tracing::Instrument;
 
 pub use backup::BackUpError;
 pub use connection::AnyConnection;
@@ -34,6 +37,7 @@ pub use migrations::SchemaStatus;
 use crate::domain::DatabaseUrl;
 use lane::{Lane, Mode, Undo};
 use pool::Pool;
+use timing::timed;
 
 /// The two gates to the database. Each takes a closure over a connection, runs it off the async threads, and answers when
 /// its effect is durable. Callers cannot tell which database is behind them.
@@ -99,10 +103,14 @@ impl Storage {
         E: From<StorageError> + Send + 'static,
         F: FnOnce(&mut AnyConnection) -> std::result::Result<T, E> + Send + 'static,
     {
-        match &*self.0 {
-            Backend::Sqlite { reads, .. } => reads.call(Undo::Nothing, work).await,
-            Backend::Postgres(pool) => pool.call(false, work).await,
-        }
+        let (span, work) = timed("read", work);
+        let call = async {
+            match &*self.0 {
+                Backend::Sqlite { reads, .. } => reads.call(Undo::Nothing, work).await,
+                Backend::Postgres(pool) => pool.call(false, work).await,
+            }
+        };
+        call.instrument(span).await
     }
 
     /// Runs a closure in a transaction: all of its writes are durable when this returns `Ok`, none when it returns `Err`.
@@ -112,10 +120,14 @@ impl Storage {
         E: From<StorageError> + Send + 'static,
         F: FnOnce(&mut AnyConnection) -> std::result::Result<T, E> + Send + 'static,
     {
-        match &*self.0 {
-            Backend::Sqlite { writes, .. } => writes.call(Undo::Savepoint, work).await,
-            Backend::Postgres(pool) => pool.call(true, work).await,
-        }
+        let (span, work) = timed("write", work);
+        let call = async {
+            match &*self.0 {
+                Backend::Sqlite { writes, .. } => writes.call(Undo::Savepoint, work).await,
+                Backend::Postgres(pool) => pool.call(true, work).await,
+            }
+        };
+        call.instrument(span).await
     }
 
     /// Like `write`, for a closure whose only write is its last statement: whatever it reads before. It is cheaper on SQLite,
@@ -126,10 +138,14 @@ impl Storage {
         E: From<StorageError> + Send + 'static,
         F: FnOnce(&mut AnyConnection) -> std::result::Result<T, E> + Send + 'static,
     {
-        match &*self.0 {
-            Backend::Sqlite { writes, .. } => writes.call(Undo::Nothing, work).await,
-            Backend::Postgres(pool) => pool.call(true, work).await,
-        }
+        let (span, work) = timed("write", work);
+        let call = async {
+            match &*self.0 {
+                Backend::Sqlite { writes, .. } => writes.call(Undo::Nothing, work).await,
+                Backend::Postgres(pool) => pool.call(true, work).await,
+            }
+        };
+        call.instrument(span).await
     }
 
     /// Like `write`, for a closure that runs one statement that writes, and nothing that it must be undone with or that others must
@@ -140,10 +156,14 @@ impl Storage {
         E: From<StorageError> + Send + 'static,
         F: FnOnce(&mut AnyConnection) -> std::result::Result<T, E> + Send + 'static,
     {
-        match &*self.0 {
-            Backend::Sqlite { writes, .. } => writes.call(Undo::Nothing, work).await,
-            Backend::Postgres(pool) => pool.call(false, work).await,
-        }
+        let (span, work) = timed("write", work);
+        let call = async {
+            match &*self.0 {
+                Backend::Sqlite { writes, .. } => writes.call(Undo::Nothing, work).await,
+                Backend::Postgres(pool) => pool.call(false, work).await,
+            }
+        };
+        call.instrument(span).await
     }
 
     /// Whether the database answers, and how its tables compare with what this program expects.

@@ -133,6 +133,7 @@ pub(crate) fn settings(database_url: &str, mail_url: &str) -> Settings {
         cors_origins: Vec::new(),
         page_client: None,
         audit: AuditSettings::default(),
+        collector: None,
         auto_migrate: true,
         workers: 2,
         shown: Vec::new(),
