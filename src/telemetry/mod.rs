@@ -19,6 +19,9 @@ pub use spans::{ExportError, Outcome, answered, continue_trace};
 use crate::domain::Collector;
 use spans::Spans;
 
+/// How many log lines wait for a slow reader. There is room for all of them from the start, 32 bytes each.
+const LINES: usize = 16 * 1024;
+
 /// What is logged and told, until it is dropped.
 pub struct Telemetry {
     // Ends before the logs, for that may be worth a line.
@@ -34,6 +37,7 @@ pub struct Telemetry {
 pub fn start(collector: Option<&Collector>) -> Result<Telemetry, ExportError> {
     let (writer, logs) = NonBlockingBuilder::default()
         .lossy(true)
+        .buffered_lines_limit(LINES)
         .finish(std::io::stderr());
     let spans = collector.map(Spans::start).transpose()?;
     subscribe(writer, spans.as_ref());
