@@ -12,7 +12,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use opentelemetry_http::{HttpClient, HttpError, Request, Response};
-use rustls::crypto::ring;
+use rustls::crypto::ring as cryptography;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::runtime::{self, Runtime};
 
@@ -39,7 +39,7 @@ impl Post {
     /// A way to this collector. Its certificate is checked against the system's roots, or those in `SSL_CERT_FILE`.
     pub(super) fn new(url: &CollectorUrl) -> Result<Self, ExportError> {
         let runtime = runtime::Builder::new_current_thread().enable_all().build();
-        let tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        let tls = ClientConfig::builder_with_provider(Arc::new(cryptography::default_provider()))
             .with_safe_default_protocol_versions()
             .map_err(ExportError::new)?;
         let tls = match url.is_tls() {
