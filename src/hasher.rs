@@ -9,10 +9,12 @@ use std::time::Duration;
 
 use tokio::runtime::{self, Handle, Runtime};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tracing::Instrument;
 
 use crate::domain::{Password, PasswordHash};
 use crate::telemetry::metrics::{HashLevel, HashMetrics};
-use crate::{clock, entropy, telemetry};
+use crate::telemetry::{self, span};
+use crate::{clock, entropy};
 
 /// How many callers may wait: about seven seconds of work for two cores at cost 12.
 const WAITING: usize = 64;
@@ -171,7 +173,8 @@ impl Place {
     /// Waits for a turn.
     pub async fn turn(&self) -> Result<Turn, HashError> {
         let asked = clock::monotonic();
-        let running = Arc::clone(&self.running).acquire_owned().await;
+        let running = Arc::clone(&self.running).acquire_owned();
+        let running = running.instrument(span!("hash.wait")).await;
         let running = running.map_err(|_| HashError::Busy)?;
         self.metrics.waited.took(asked.elapsed());
         Ok(Turn {
@@ -197,7 +200,9 @@ impl Place {
             turn.metrics.took.took(started.elapsed());
             compared
         };
-        let compared = telemetry::blocking_on(&self.thread, work).await;
+        let compared = telemetry::blocking_on(&self.thread, work)
+            .instrument(span!("hash.work"))
+            .await;
         if let Right(replacement) = compared.map_err(|e| HashError::Failed(e.to_string()))?? {
             return Ok(Verified::Yes(replacement, self));
         }
@@ -245,6 +250,7 @@ impl Turn {
         };
         let failed = |error: &dyn std::fmt::Display| HashError::Failed(error.to_string());
         telemetry::blocking_on(&thread, work)
+            .instrument(span!("hash.work"))
             .await
             .map_err(|e| failed(&e))?
     }

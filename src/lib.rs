@@ -18,6 +18,6 @@ pub mod mail; // sends, over SMTP or into a folder
 pub mod oauth; // the only folder that names oxide-auth
 pub mod server; // builds, starts and stops the service
 pub mod storage; // the database, behind two gates
-pub mod telemetry; // logs and metrics
+pub mod telemetry; // logs, metrics, and spans for a collector
 pub mod texts; // what we say to people, by language
 pub mod worker; // the loops beside the server

@@ -75,6 +75,9 @@ rules! {
     only_telemetry_names_prometheus:
         only("telemetry/", "prometheus_client"),
         broken by "http/metrics.rs" "use prometheus_client::registry::Registry;";
+    only_telemetry_names_the_collectors_libraries:
+        only("telemetry/", "opentelemetry opentelemetry_sdk opentelemetry_otlp tracing_opentelemetry hyper_util hyper_rustls"),
+        broken by "http/edge.rs" "use opentelemetry::Context;";
     only_mail_names_lettre:
         only("mail/", "lettre"), broken by "domain/email.rs" "use lettre::Address;";
     only_the_clock_reads_the_time:

@@ -28,6 +28,7 @@ use crate::config::{ConfigError, Settings};
 use crate::flows::Flows;
 use crate::server::{self, ServerError};
 use crate::storage::{Schema, StorageError};
+use crate::telemetry::ExportError;
 use output::Output;
 
 /// Self-hosted password recovery for third-party apps.
@@ -108,6 +109,8 @@ enum CliError {
     Storage(#[from] StorageError),
     #[error("{0}")]
     Server(#[from] ServerError),
+    #[error("{0}")]
+    Spans(#[from] ExportError),
     #[error("{0}")]
     Output(#[from] std::io::Error),
     #[error("{0}")]

@@ -19,7 +19,7 @@ const DEV_FOLDER: &str = "data/dev";
 const DEV_EMAIL: &str = "demo@example.com";
 
 pub(super) async fn serve(settings: &Settings) -> Result<(), CliError> {
-    let _logs = telemetry::start();
+    let _told = telemetry::start(settings.collector.as_ref())?;
     let running = server::start(settings, Clock::System)?;
     let metrics = running.metrics_address.map(tracing::field::display);
     tracing::info!(address = %running.address, metrics, database = settings.database_url.name(), mail = %settings.mail.url, "unforget runs");
@@ -40,7 +40,7 @@ pub(super) async fn dev(output: &Output) -> Result<(), CliError> {
     if folder.exists() {
         std::fs::remove_dir_all(folder)?;
     }
-    let _logs = telemetry::start();
+    let _told = telemetry::start(settings.collector.as_ref())?;
     let flows = server::flows(&settings, Clock::System)?;
     let (client, secret) = demo_data(&flows).await?;
     settings.page_client = Some(page_client(&flows).await?);

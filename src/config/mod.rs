@@ -11,12 +11,15 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use ipnet::IpNet;
 
+use crate::domain::collector::CollectorHeaders;
 use crate::domain::recovery::RecoveryRules;
-use crate::domain::{AddressForm, ClientId, DatabaseUrl, MailUrl, PasswordPolicy, Sender};
+use crate::domain::{
+    AddressForm, ClientId, Collector, DatabaseUrl, MailUrl, PasswordPolicy, Sender,
+};
 use reader::Reader;
 use values::{
-    address_form, address_key, boolean, client_id, duration, list, network, number, origin,
-    other_listener, public_url,
+    address_form, address_key, boolean, client_id, collector_url, duration, fraction, list,
+    network, number, origin, other_listener, public_url,
 };
 
 /// The effective configuration.
@@ -62,6 +65,8 @@ pub struct Settings {
     pub audit: AuditSettings,
     /// `metrics_listen`: where `GET /metrics` answers, and nothing else does; none: nowhere.
     pub metrics_listen: Option<SocketAddr>,
+    /// `otlp.*`: where spans go; none when `otlp.url` is empty.
+    pub collector: Option<Collector>,
     /// `auto_migrate`: whether a database that is not up to date is brought up to date.
     pub auto_migrate: bool,
     /// `workers`: threads that answer requests.
@@ -207,6 +212,15 @@ impl Settings {
         });
         let retention = r.take("audit.retention", "365d", duration(0, 36_500 * DAY));
         let metrics_listen = r.take("metrics_listen", "", other_listener);
+        let otlp_headers = r.take_masked(
+            "otlp.headers",
+            "",
+            str::parse::<CollectorHeaders>,
+            CollectorHeaders::to_string,
+        );
+        let has_headers = otlp_headers.as_ref().is_some_and(|h| !h.is_empty());
+        let otlp_url = r.take("otlp.url", "", |text| collector_url(text, has_headers));
+        let otlp_sample = r.take("otlp.sample", "1", fraction);
         let auto_migrate = r.take("auto_migrate", "true", boolean);
         let workers = r.take("workers", &cores.to_string(), number(1, 1024));
         let (mut problems, shown) = r.finish();
@@ -264,6 +278,14 @@ impl Settings {
                     retention: retention.filter(|kept| !kept.is_zero()),
                 },
                 metrics_listen: metrics_listen?,
+                collector: match otlp_url? {
+                    Some(url) => Some(Collector {
+                        url,
+                        headers: otlp_headers?,
+                        sample: otlp_sample?,
+                    }),
+                    None => None,
+                },
                 auto_migrate: auto_migrate?,
                 workers: workers?,
                 shown,

@@ -7,6 +7,7 @@ use chrono::TimeDelta;
 use ipnet::IpNet;
 use url::{Host, Url};
 
+use crate::domain::collector::CollectorUrl;
 use crate::domain::{AddressForm, AddressKey, ClientId};
 
 pub(super) fn number<T: TryFrom<u32>>(least: u32, most: u32) -> impl Fn(&str) -> Result<T, String> {
@@ -76,6 +77,29 @@ pub(super) fn address_form(
             .ok_or("hash needs audit.address_key"),
         _ => Err("must be prefix, full, hash or none"),
     }
+}
+
+/// The URL of a collector, or nothing. Headers are secrets, and nobody on the way may read them.
+pub(super) fn collector_url(
+    text: &str,
+    has_headers: bool,
+) -> Result<Option<CollectorUrl>, &'static str> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let url: CollectorUrl = text
+        .parse()
+        .map_err(|_| "must be http(s)://host[:port], without user, query or fragment")?;
+    match has_headers && !url.is_private() {
+        true => Err("must be https where there are otlp.headers (http only for localhost)"),
+        false => Ok(Some(url)),
+    }
+}
+
+/// A part of a whole.
+pub(super) fn fraction(text: &str) -> Result<f64, &'static str> {
+    let part = text.parse().ok().filter(|part| (0.0..=1.0).contains(part));
+    part.ok_or("must be a number from 0 to 1")
 }
 
 pub(super) fn boolean(text: &str) -> Result<bool, &'static str> {

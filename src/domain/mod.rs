@@ -4,6 +4,7 @@ pub mod address_form;
 pub mod audit;
 pub mod client;
 pub mod client_secret;
+pub mod collector;
 pub mod database_url;
 pub mod email;
 pub mod guessing;
@@ -26,6 +27,7 @@ pub mod user;
 
 pub use address_form::{AddressForm, AddressKey};
 pub use client::{AuthMethod, Client, ClientId};
+pub use collector::Collector;
 pub use database_url::DatabaseUrl;
 pub use email::{EmailAddress, EmailKey};
 pub use jwks::JwkSet;

@@ -1,6 +1,7 @@
 //! Queued mails go out: composed at the last moment, tried until they are sent or visibly failed.
 
 use chrono::TimeDelta;
+use tracing::{Instrument, Span};
 
 use super::Flows;
 use super::queue::Claimed;
@@ -12,6 +13,7 @@ use crate::mail::{Delivery, Mailer};
 use crate::storage::mails::Outcome;
 use crate::storage::reset_tokens::NewResetToken;
 use crate::storage::{AnyConnection, StorageError, clients, mails, reset_tokens, users};
+use crate::telemetry::span;
 use crate::texts::Language;
 use crate::{clock, entropy};
 
@@ -31,6 +33,12 @@ enum Prepared {
 impl Flows {
     /// Composes a claimed mail, makes one attempt to send it, and records what became of it.
     pub async fn deliver(&self, mailer: &Mailer, claimed: Claimed) -> Result<(), StorageError> {
+        let (id, attempt) = (claimed.mail.id, claimed.mail.attempts);
+        let span = span!("mail", %id, attempt, state = tracing::field::Empty);
+        self.attempt(mailer, claimed).instrument(span).await
+    }
+
+    async fn attempt(&self, mailer: &Mailer, claimed: Claimed) -> Result<(), StorageError> {
         let now = self.clock.now();
         if claimed.has_waited_too_long(now) {
             return self.give_back(claimed).await;
@@ -66,6 +74,7 @@ impl Flows {
             Prepared::Send(letter, token) => (letter, token),
             Prepared::Over(state, reason) => {
                 self.metrics.mail.outcomes.count(state.name());
+                Span::current().record("state", state.name());
                 tracing::info!(mail = %mail.id, state = state.name(), reason, "mail not sent");
                 return Ok(());
             }
@@ -73,7 +82,7 @@ impl Flows {
         };
 
         let started = clock::monotonic();
-        let delivery = mailer.send(&letter).await;
+        let delivery = mailer.send(&letter).instrument(span!("mail.send")).await;
         self.metrics.mail.attempts.took(started.elapsed());
 
         let now = self.clock.now();
@@ -83,6 +92,7 @@ impl Flows {
             Outcome::Retry(_, reason) => (MailState::Queued, Some(reason.clone())),
         };
         // A token in a mail that was refused is taken back; one that may have arrived stays alive.
+        Span::current().record("state", state.name());
         let take_back = token.filter(|_| matches!(delivery, Delivery::Refused { .. }));
         let recorded = match take_back {
             None => {

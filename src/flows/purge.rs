@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use tracing::Instrument;
 
 use super::Flows;
 use crate::clock;
@@ -14,6 +15,7 @@ use crate::storage::{
     StorageError, access_tokens, audit, client_secrets, clients, guesses, jtis, limits, mails,
     reset_tokens,
 };
+use crate::telemetry::span;
 
 /// How many rows go in one transaction. Each lies on a page of its own, and all who write wait for them: a few milliseconds.
 pub(super) const BATCH: i64 = 100;
@@ -66,6 +68,12 @@ pub struct Purged {
 impl Flows {
     /// Deletes everything that has ended.
     pub async fn purge(&self) -> Result<Purged, StorageError> {
+        self.delete_what_has_ended()
+            .instrument(span!("purge"))
+            .await
+    }
+
+    async fn delete_what_has_ended(&self) -> Result<Purged, StorageError> {
         let now = self.clock.now();
         self.in_batches(move |c| mails::pull_back(c, now + LONGEST_WAIT, now, BATCH))
             .await?;

@@ -20,7 +20,7 @@ use super::error::ApiError;
 use super::oauth::Logged;
 use super::origin::Named;
 use super::patience::Requests;
-use super::{headers, limits, origin};
+use super::{headers, limits, origin, trace};
 use crate::app::App;
 use crate::domain::ClientId;
 use crate::domain::audit::Origin;
@@ -38,6 +38,7 @@ pub(super) async fn edge<B: MessageBody + 'static>(
     let started = clock::monotonic();
     let method = request.method().clone();
     let span = tracing::info_span!("request", request_id = %id);
+    trace::begun(&span, request.headers());
     let voice = Voice::of(request.head(), &app, id.clone(), now);
     origin::note(&request, &app, &id);
 
@@ -81,6 +82,7 @@ pub(super) async fn edge<B: MessageBody + 'static>(
             let status = response.status().as_u16();
             // The pattern, never the path: a path or query can hold anything.
             let route = response.request().match_pattern();
+            trace::answered(&method, route.as_deref(), status);
             {
                 let known = response.request().extensions();
                 let by_token = known.get::<Identified>().and_then(Identified::client);

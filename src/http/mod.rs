@@ -29,6 +29,7 @@ mod remind;
 mod reset;
 mod sessions;
 mod table;
+mod trace;
 mod users;
 mod verify;
 

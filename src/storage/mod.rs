@@ -23,10 +23,13 @@ mod queue;
 mod remembered;
 pub mod reset_tokens;
 mod schema;
+mod timing;
 pub mod user_batches;
 pub mod users;
 
 use std::sync::Arc;
+
+use tracing::Instrument;
 
 pub use backup::BackUpError;
 pub use connection::AnyConnection;
@@ -41,6 +44,7 @@ use lane::{Lane, Mode, Undo};
 use pool::{Does, Pool};
 use remembered::Epochs;
 pub use remembered::{Kind as Remembered, Memory};
+use timing::timed;
 
 /// The two gates to the database. Each takes a closure over a connection, runs it off the async threads, and answers when
 /// its effect is durable. Callers cannot tell which database is behind them.
@@ -126,10 +130,14 @@ impl Storage {
         E: From<StorageError> + Send + 'static,
         F: FnOnce(&mut AnyConnection) -> std::result::Result<T, E> + Send + 'static,
     {
-        match &self.0.backend {
-            Backend::Sqlite { reads, .. } => reads.call(Undo::Nothing, work).await,
-            Backend::Postgres(pool) => pool.call(Does::Read, work).await,
-        }
+        let (span, work) = timed("read", work);
+        let call = async {
+            match &self.0.backend {
+                Backend::Sqlite { reads, .. } => reads.call(Undo::Nothing, work).await,
+                Backend::Postgres(pool) => pool.call(Does::Read, work).await,
+            }
+        };
+        call.instrument(span).await
     }
 
     /// Runs a closure in a transaction: all of its writes are durable when this returns `Ok`, none when it returns `Err`.
@@ -139,10 +147,14 @@ impl Storage {
         E: From<StorageError> + Send + 'static,
         F: FnOnce(&mut AnyConnection) -> std::result::Result<T, E> + Send + 'static,
     {
-        match &self.0.backend {
-            Backend::Sqlite { writes, .. } => writes.call(Undo::Savepoint, work).await,
-            Backend::Postgres(pool) => pool.call(Does::Write, work).await,
-        }
+        let (span, work) = timed("write", work);
+        let call = async {
+            match &self.0.backend {
+                Backend::Sqlite { writes, .. } => writes.call(Undo::Savepoint, work).await,
+                Backend::Postgres(pool) => pool.call(Does::Write, work).await,
+            }
+        };
+        call.instrument(span).await
     }
 
     /// Like `write`, for a closure whose only write is its last statement: whatever it reads before. It is cheaper on SQLite,
@@ -153,10 +165,14 @@ impl Storage {
         E: From<StorageError> + Send + 'static,
         F: FnOnce(&mut AnyConnection) -> std::result::Result<T, E> + Send + 'static,
     {
-        match &self.0.backend {
-            Backend::Sqlite { writes, .. } => writes.call(Undo::Nothing, work).await,
-            Backend::Postgres(pool) => pool.call(Does::Write, work).await,
-        }
+        let (span, work) = timed("write", work);
+        let call = async {
+            match &self.0.backend {
+                Backend::Sqlite { writes, .. } => writes.call(Undo::Nothing, work).await,
+                Backend::Postgres(pool) => pool.call(Does::Write, work).await,
+            }
+        };
+        call.instrument(span).await
     }
 
     /// Like `write`, for a closure that runs one statement that writes, and nothing that it must be undone with or that others must
@@ -167,10 +183,14 @@ impl Storage {
         E: From<StorageError> + Send + 'static,
         F: FnOnce(&mut AnyConnection) -> std::result::Result<T, E> + Send + 'static,
     {
-        match &self.0.backend {
-            Backend::Sqlite { writes, .. } => writes.call(Undo::Nothing, work).await,
-            Backend::Postgres(pool) => pool.call(Does::WriteOnce, work).await,
-        }
+        let (span, work) = timed("write", work);
+        let call = async {
+            match &self.0.backend {
+                Backend::Sqlite { writes, .. } => writes.call(Undo::Nothing, work).await,
+                Backend::Postgres(pool) => pool.call(Does::WriteOnce, work).await,
+            }
+        };
+        call.instrument(span).await
     }
 
     /// What the gates count.

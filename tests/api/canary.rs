@@ -11,6 +11,7 @@ use crate::both;
 use crate::helpers::{APP, Backend, Database, PATIENCE, Program, Reply, Service};
 use crate::keys::{Key, base64};
 use crate::smtp::{Behaviour, DropAt, SmtpSink, TlsMode};
+use crate::spans::collector::Collector;
 use search::{Watch, stored};
 
 const ANN: &str = "ann@example.com";
@@ -23,6 +24,7 @@ const GUESS: &str = "Kanárie +/%=&? guess";
 const TYPED_AS_NAME: &str = "Kanárie-typed-as-name@example.com";
 const MAIL_PASSWORD: &str = "kanarie-mail-9fK2";
 const DATABASE_PASSWORD: &str = "kanarie-db-7Qx4";
+const COLLECTOR_KEY: &str = "kanarie-collector-6Wv1";
 const AUDIT_KEY: &str = "kanarie-audit-key-3Zp8";
 
 /// The service and everything that it was heard to say.
@@ -133,6 +135,7 @@ async fn mails_are(program: &Program, good: impl Fn(&[Value]) -> bool) {
 both! {
     async fn p14_f09_no_secret_of_a_whole_journey_is_said_or_written_down_anywhere(backend: Backend) {
         let (database, sink) = (Database::create(backend), SmtpSink::start_tls(TlsMode::StartTls).await);
+        let collector = Collector::start().await;
         let mut url = database.url();
         if backend == Backend::Postgres {
             url = format!("{url}{}password={DATABASE_PASSWORD}", if url.contains('?') { '&' } else { '?' });
@@ -147,6 +150,8 @@ both! {
             ("UNFORGET_PASSWORD__BCRYPT_COST", "10"),
             ("UNFORGET_RESET__COOLDOWN", "0s"),
             ("UNFORGET_METRICS_LISTEN", "127.0.0.1:0"),
+            ("UNFORGET_OTLP__URL", &collector.url()),
+            ("UNFORGET_OTLP__HEADERS", &format!("api-key={COLLECTOR_KEY}")),
             ("RUST_LOG", "trace"),
         ]);
         let key = Key::es256();
@@ -156,7 +161,7 @@ both! {
         let mut j = Journey { program, service, watch: Watch::default() };
         for (name, secret) in [
             ("first password", FIRST), ("second password", SECOND), ("third password", THIRD), ("guessed password", GUESS),
-            ("mail password", MAIL_PASSWORD), ("database password", DATABASE_PASSWORD), ("audit key", AUDIT_KEY),
+            ("mail password", MAIL_PASSWORD), ("database password", DATABASE_PASSWORD), ("audit key", AUDIT_KEY), ("collector key", COLLECTOR_KEY),
         ] {
             j.watch.secret(name, secret);
         }
@@ -296,6 +301,10 @@ both! {
             }
             j.watch.place("a mail", said);
         }
+        collector.batch().await;
+        let spans = collector.spans().len();
+        assert!(spans > 100, "the collector has {spans} spans");
+        j.watch.place("the spans", collector.bytes());
         j.search(&database);
         let lines = j.program.log().lines().count();
         assert!(lines > 20, "the log holds {lines} lines");

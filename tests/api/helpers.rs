@@ -134,6 +134,7 @@ pub(crate) fn settings(database_url: &str, mail_url: &str) -> Settings {
         page_client: None,
         audit: AuditSettings::default(),
         metrics_listen: None,
+        collector: None,
         auto_migrate: true,
         workers: 2,
         shown: Vec::new(),

@@ -132,6 +132,7 @@ mod site;
 mod slow_clients;
 mod smtp;
 mod smuggling;
+mod spans;
 mod startup;
 mod storage;
 mod storage_gates;

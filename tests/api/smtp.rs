@@ -26,10 +26,9 @@ use tokio::{net::TcpSocket, sync::oneshot};
 
 pub(crate) use behaviour::{Behaviour, DropAt, Fault, Stage};
 pub(crate) use received::{Mail, Received, assert_clean_line_endings};
-pub(crate) use tls::{Identity, TlsMode};
+pub(crate) use tls::{Identity, Tls, TlsMode};
 
 use shared::Shared;
-use tls::Tls;
 
 /// A mail server on the loopback that does what the test says. Dropping it stops it.
 pub(crate) struct SmtpSink {

@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use tracing::Instrument;
 
 use super::ledger::Untold;
 use super::{Bucket, Limits};
@@ -12,6 +13,7 @@ use crate::clock::{self, Clock};
 use crate::domain::Instant;
 use crate::storage::limits::{self, Mark, Shared, Spent};
 use crate::storage::{Storage, StorageError};
+use crate::telemetry::span;
 
 /// How often.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -90,7 +92,11 @@ impl Limits {
         if spent.is_empty() {
             return Ok(());
         }
-        let stored = storage.write(move |c| limits::add(c, spent, now)).await;
+        let callers = spent.len();
+        let stored = storage
+            .write(move |c| limits::add(c, spent, now))
+            .instrument(span!("limits", callers))
+            .await;
         if stored.is_err() {
             each.for_each(|(bucket, told)| told.iter().for_each(|told| bucket.ledger.untell(told)));
         }

@@ -40,14 +40,15 @@ pub(crate) enum Identity {
     SelfSigned,
 }
 
-pub(super) struct Tls {
+/// A certificate and how it is shown; a collector of spans has one too.
+pub(crate) struct Tls {
     pub(super) mode: TlsMode,
-    pub(super) ca_pem: String,
-    pub(super) acceptor: TlsAcceptor,
+    pub(crate) ca_pem: String,
+    pub(crate) acceptor: TlsAcceptor,
 }
 
 impl Tls {
-    pub(super) fn new(mode: TlsMode, identity: Identity) -> Self {
+    pub(crate) fn new(mode: TlsMode, identity: Identity) -> Self {
         let mut ca = CertificateParams::default();
         ca.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let ca_key = KeyPair::generate().expect("a CA key");
