@@ -89,17 +89,6 @@ fn hot_queries(c: &mut AnyConnection) -> Result<(), StorageError> {
         attempts: 0,
     };
     fill(c, &client, &user, &mail)?;
-    let token = NewAccessToken {
-        digest: HashedToken::of("z"),
-        client_id: &client.id,
-        subject: None,
-        scopes: client.scopes,
-        created_at: now,
-        expires_at: now,
-        jkt: None,
-    };
-    let entry = Entry::new(Uuid::max(), now, Act::TokenIssue, Origin::default());
-    access_tokens::insert_if_authentic(c, &token, &client, &HashedToken::of("x"), &entry)?;
     let client = &client.id;
     clients::find(c, client)?;
     clients::authenticate(c, client, &HashedToken::of("x"), now)?;
