@@ -47,7 +47,7 @@ pub async fn authenticate(
         Authentication::None => Err(TokenError::InvalidClient),
         Authentication::Secret(readings) => {
             let client = known.client(&readings, now).await?;
-            let client = client.ok_or(TokenError::InvalidClient)?;
+            let (client, _) = client.ok_or(TokenError::InvalidClient)?;
             Ok(Arc::clone(&client.client))
         }
         Authentication::Assertion(assertion) => {

@@ -92,7 +92,7 @@ impl Known {
         &self,
         readings: &[ClientCredentials],
         now: Instant,
-    ) -> Result<Option<Arc<KnownClient>>, StorageError> {
+    ) -> Result<Option<(Arc<KnownClient>, HashedToken<ClientSecret>)>, StorageError> {
         let show = |reading: &ClientCredentials| {
             let secret = HashedToken::<ClientSecret>::of(&reading.secret);
             (ClientId::new(&reading.id), secret.digest())
@@ -111,8 +111,14 @@ impl Known {
         let Some((shown, known)) = found else {
             return Ok(None);
         };
+        let secret = HashedToken::from_digest(shown.1);
         self.note_use(shown, &known, now).await?;
-        Ok(Some(known))
+        Ok(Some((known, secret)))
+    }
+
+    /// Forgets a client of which something does not hold any more.
+    pub(super) fn forget(&self, client: &Client, secret: &HashedToken<ClientSecret>) {
+        self.clients.forget(&(client.id.clone(), secret.digest()));
     }
 
     fn remembered(&self, shown: &[Shown], now: Instant) -> Option<(Shown, Arc<KnownClient>)> {

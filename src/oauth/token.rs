@@ -1,6 +1,6 @@
 //! The token endpoint: who asks, whether a token is issued, and that it is stored (RFC 6749 section 4.4).
 
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
 use chrono::TimeDelta;
 
@@ -15,6 +15,7 @@ use crate::domain::audit::{Act, Entry, Origin};
 use crate::domain::{AccessToken, Client, ClientId, Instant, PlainToken, Scopes};
 use crate::entropy;
 use crate::storage::access_tokens::{self, NewAccessToken};
+use crate::storage::issue::Issue;
 use crate::storage::{AnyConnection, Storage, StorageError, audit};
 
 /// A token request whose form is right. What it asks for is judged here.
@@ -70,8 +71,7 @@ pub async fn issue(
     audited(storage, ended, Act::TokenIssue, claimed, origin, terms.now).await
 }
 
-/// Decides by what is known of the client, at most a moment old, and stores the token: it would be dead as well, had the client been
-/// switched off meanwhile.
+/// Decides by what is known of the client, and stores the token if that still holds.
 async fn issue_to_client(
     storage: &Storage,
     known: &Known,
@@ -91,22 +91,41 @@ async fn issue_to_client(
             return issue_to_signer(storage, request, &assertion, issuer, terms, origin).await;
         }
     };
-    let client = known.client(&readings, terms.now).await?;
-    let client = client.ok_or_else(|| request.refusal_of_nobody())?;
-    let issued = grant(&request, &client, terms)?;
-    let (row, entry) = (issued.row(terms.now), issued.entry(terms.now, origin));
-    match request.proof {
-        None => storage.issue(row, entry).await?,
-        Some(_) => {
-            let stored = storage.write(move |c| {
-                redeem(c, &request)??;
-                access_tokens::insert(c, &row)?;
-                Ok::<_, TokenError>(audit::record(c, &entry)?)
-            });
-            stored.await?;
+    // What is remembered may be a moment old; what does not hold any more is found out by the write, and then asked anew.
+    for _ in 0..2 {
+        let client = known.client(&readings, terms.now).await?;
+        let (client, secret) = client.ok_or_else(|| request.refusal_of_nobody())?;
+        let issued = grant(&request, &client, terms)?;
+        let issue = Issue {
+            token: issued.row(terms.now),
+            client: Arc::clone(&client.client),
+            secret,
+            entry: issued.entry(terms.now, origin),
+        };
+        let secret = issue.secret.clone();
+        let stored = match request.proof {
+            None => storage.issue(issue).await?,
+            Some(_) => {
+                let request = request.clone();
+                let store = storage.write(move |c| {
+                    redeem(c, &request)??;
+                    match access_tokens::insert_if_authentic(c, &issue)? {
+                        true => Ok(()),
+                        false => Err(TokenError::InvalidClient), // and the proof is not used up
+                    }
+                });
+                match store.await {
+                    Err(TokenError::InvalidClient) => false,
+                    other => other.map(|()| true)?,
+                }
+            }
+        };
+        if stored {
+            return Ok(issued);
         }
+        known.forget(&client.client, &secret);
     }
-    Ok(issued)
+    Err(request.refusal_of_nobody())
 }
 
 /// What oxide-auth decides, or has decided a moment ago about the same request of the same client.

@@ -1,18 +1,21 @@
 //! Access tokens, of applications and of users (RFC 6749 section 1.4).
 
 use diesel::prelude::*;
+use diesel::sql_types::{Binary, Bool, Nullable, Text};
 use uuid::Uuid;
 
 use super::AnyConnection;
-use super::columns::{At, Id};
+use super::audit;
+use super::columns::{At, Id, InstantSql};
 use super::connection::directly;
 use super::error::{Result, StorageError};
-use super::remembered::{self, Kind};
-use super::schema::{access_tokens, clients};
-use crate::domain::{AccessToken, ClientId, HashedToken, Instant, Scopes};
+use super::issue::Issue;
+use super::remembered::{Kind, changed};
+use super::schema::{access_tokens, client_secrets, clients};
+use crate::domain::{AccessToken, AuthMethod, ClientId, HashedToken, Instant, Scopes};
 
 /// A token that is about to be handed out.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct NewAccessToken {
     /// Its digest.
     pub digest: HashedToken<AccessToken>,
@@ -62,6 +65,65 @@ pub fn insert(c: &mut AnyConnection, token: &NewAccessToken) -> Result<()> {
     ));
     directly!(c, insert.execute(c))?;
     Ok(())
+}
+
+/// Stores a token of an application if its client is just as it is remembered and the secret is still a live one of its own, with the
+/// audit's entry: the check and the write are one statement. Says whether it was stored.
+pub fn insert_if_authentic(c: &mut AnyConnection, issue: &Issue) -> Result<bool> {
+    let Issue {
+        token,
+        client,
+        secret,
+        entry,
+    } = issue;
+    let lifetime = client.token_lifetime.map(|lifetime| lifetime.num_seconds());
+    let insert = client_secrets::table
+        .inner_join(clients::table)
+        .filter(client_secrets::client_id.eq(client.id.as_str()))
+        .filter(client_secrets::digest.eq(secret.as_bytes()))
+        .filter(
+            client_secrets::expires_at
+                .is_null()
+                .or(client_secrets::expires_at.gt(At(token.created_at))),
+        )
+        .filter(
+            client_secrets::not_before
+                .is_null()
+                .or(client_secrets::not_before.le(At(token.created_at))),
+        )
+        .filter(clients::disabled_at.is_null())
+        .filter(clients::scopes.eq(client.scopes.to_string()))
+        .filter(clients::auth_method.ne(AuthMethod::PrivateKeyJwt.name()))
+        .filter(clients::require_dpop.eq(client.require_dpop))
+        .filter(
+            clients::token_lifetime
+                .eq(lifetime)
+                .or(clients::token_lifetime
+                    .is_null()
+                    .and(lifetime.is_none().into_sql::<Bool>())),
+        )
+        .select((
+            token.digest.as_bytes().into_sql::<Binary>(),
+            token.client_id.as_str().into_sql::<Text>(),
+            token.scopes.to_string().into_sql::<Text>(),
+            At(token.created_at).into_sql::<InstantSql>(),
+            At(token.expires_at).into_sql::<InstantSql>(),
+            token
+                .jkt
+                .as_ref()
+                .map(<[u8; 32]>::as_slice)
+                .into_sql::<Nullable<Binary>>(),
+        ))
+        .insert_into(access_tokens::table)
+        .into_columns((
+            access_tokens::digest,
+            access_tokens::client_id,
+            access_tokens::scopes,
+            access_tokens::created_at,
+            access_tokens::expires_at,
+            access_tokens::jkt,
+        ));
+    audit::insert_and_record(c, insert, entry)
 }
 
 /// Finds a token that may be used now: not expired, and not issued before its client was switched off or, if it is the client's own,
@@ -125,11 +187,8 @@ fn thumbprint(bytes: Vec<u8>) -> Result<[u8; 32]> {
 
 /// Ends every token that speaks for this user.
 pub fn delete_of_user(c: &mut AnyConnection, user: Uuid) -> Result<usize> {
-    remembered::change(Kind::Access);
-    Ok(
-        diesel::delete(access_tokens::table.filter(access_tokens::subject.eq(Id(user))))
-            .execute(c)?,
-    )
+    let theirs = access_tokens::table.filter(access_tokens::subject.eq(Id(user)));
+    Ok(changed(Kind::Access, diesel::delete(theirs).execute(c))?)
 }
 
 /// Ends a token if it was issued to this client. Says whom it spoke for, if it was ended: a user, or nobody.
@@ -138,7 +197,6 @@ pub fn delete_own(
     digest: &HashedToken<AccessToken>,
     client: &ClientId,
 ) -> Result<Option<Option<Uuid>>> {
-    remembered::change(Kind::Access);
     let own = access_tokens::table
         .filter(access_tokens::digest.eq(digest.as_bytes()))
         .filter(access_tokens::client_id.eq(client.as_str()));
@@ -146,6 +204,7 @@ pub fn delete_own(
         .returning(access_tokens::subject)
         .get_result(c)
         .optional()?;
+    changed(Kind::Access, Ok(usize::from(ended.is_some())))?;
     Ok(ended.map(|subject| subject.map(Uuid::from)))
 }
 
@@ -156,7 +215,6 @@ pub fn delete_of_client(
     until: Instant,
     limit: i64,
 ) -> Result<usize> {
-    remembered::change(Kind::Access);
     let tokens: Vec<Vec<u8>> = access_tokens::table
         .filter(access_tokens::client_id.eq(client.as_str()))
         .filter(access_tokens::created_at.le(At(until)))
@@ -164,15 +222,12 @@ pub fn delete_of_client(
         .select(access_tokens::digest)
         .limit(limit)
         .load(c)?;
-    Ok(
-        diesel::delete(access_tokens::table.filter(access_tokens::digest.eq_any(tokens)))
-            .execute(c)?,
-    )
+    let ended = access_tokens::table.filter(access_tokens::digest.eq_any(tokens));
+    Ok(changed(Kind::Access, diesel::delete(ended).execute(c))?)
 }
 
 /// Deletes up to `limit` tokens that were issued until then, whoever has them.
 pub fn delete_all(c: &mut AnyConnection, until: Instant, limit: i64) -> Result<usize> {
-    remembered::change(Kind::Access);
     let tokens = access_tokens::table
         .filter(access_tokens::created_at.le(At(until)))
         .select(access_tokens::digest)
@@ -182,10 +237,8 @@ pub fn delete_all(c: &mut AnyConnection, until: Instant, limit: i64) -> Result<u
         AnyConnection::Postgres(postgres) => tokens.for_update().load(postgres)?,
         AnyConnection::Sqlite(sqlite) => tokens.load(sqlite)?, // the only writer
     };
-    Ok(
-        diesel::delete(access_tokens::table.filter(access_tokens::digest.eq_any(tokens)))
-            .execute(c)?,
-    )
+    let ended = access_tokens::table.filter(access_tokens::digest.eq_any(tokens));
+    Ok(changed(Kind::Access, diesel::delete(ended).execute(c))?)
 }
 
 /// Deletes up to `limit` expired tokens of these clients. Their index leads to them: one on the end alone would have to be written with

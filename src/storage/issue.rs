@@ -1,29 +1,46 @@
-//! Tokens that are issued at the same time are stored together, each with its entry in the audit. On SQLite all writes are; on PostgreSQL
-//! what comes while one statement runs goes into the next one: one round trip and one commit for all of them.
+//! Tokens of applications that are issued at the same time are stored together, each with its entry in the audit. On SQLite all writes
+//! are; on PostgreSQL what comes while one statement runs goes into the next one: one round trip and one commit for all of them.
+//!
+//! Whoever issues one remembers the client, and memory may be a moment old: the statement that stores a token is the one that asks
+//! whether everything still holds.
 
 mod arrays;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use diesel::RunQueryDsl;
 use tokio::sync::oneshot;
 
 use super::access_tokens::{self, NewAccessToken};
-use super::audit;
+use super::columns::Id;
 use super::error::{Result, StorageError};
 use super::{AnyConnection, Backend, Storage};
 use crate::clock;
 use crate::domain::audit::Entry;
+use crate::domain::{Client, ClientSecret, HashedToken};
 use arrays::Arrays;
 
 /// The most tokens that one statement stores.
 const TOGETHER: usize = 256;
 /// The most that wait; beyond, callers are told to come back.
 const WAITING: usize = 4096;
+/// A statement that takes longer than four of these is worth waiting so long for those who were answered together: they mostly come
+/// back together, and whoever is first should not have a commit for itself. The timer knows no shorter time.
+const PATIENCE: Duration = Duration::from_millis(1);
 
-/// Of a statement that takes longer, it is no measure for how long to wait for more.
-const SLOWEST: Duration = Duration::from_millis(8);
+/// A token that is to be stored if its client is just as it is remembered, and the secret is still a live one of its own.
+#[derive(Debug, Clone)]
+pub struct Issue {
+    /// The token.
+    pub token: NewAccessToken,
+    /// Its client.
+    pub client: Arc<Client>,
+    /// The secret that the client showed.
+    pub secret: HashedToken<ClientSecret>,
+    /// What the audit is told, if the token is stored.
+    pub entry: Entry,
+}
 
 /// What waits to be stored.
 #[derive(Debug, Default)]
@@ -38,13 +55,12 @@ struct Waiting {
 
 #[derive(Debug)]
 struct Call {
-    token: NewAccessToken,
-    entry: Entry,
-    reply: oneshot::Sender<Result<()>>,
+    issue: Issue,
+    reply: oneshot::Sender<Result<bool>>,
 }
 
 /// Whoever stores what waits. When it ends before its time, whoever waits is told so, and the next caller stores.
-struct Storing<'a>(&'a Gathered);
+struct Storing<'a>(Option<&'a Gathered>);
 
 impl Gathered {
     fn lock(&self) -> MutexGuard<'_, Waiting> {
@@ -67,8 +83,8 @@ impl Gathered {
 
 impl Drop for Storing<'_> {
     fn drop(&mut self) {
-        let mut waiting = self.0.lock();
-        if waiting.storing {
+        if let Some(gathered) = self.0 {
+            let mut waiting = gathered.lock();
             waiting.storing = false;
             waiting.calls.clear();
         }
@@ -76,90 +92,89 @@ impl Drop for Storing<'_> {
 }
 
 impl Storage {
-    /// Stores a token of an application, with its entry in the audit. `Gone` says that its client is no more.
-    pub async fn issue(&self, token: NewAccessToken, entry: Entry) -> Result<()> {
+    /// Stores a token. Says whether what is remembered of its client still holds: nothing is stored otherwise.
+    pub async fn issue(&self, issue: Issue) -> Result<bool> {
         let Backend::Postgres(_) = self.0.backend else {
-            let insert = move |c: &mut AnyConnection| {
-                access_tokens::insert(c, &token)?;
-                audit::record(c, &entry)
-            };
+            let insert = move |c: &mut AnyConnection| access_tokens::insert_if_authentic(c, &issue);
             return self.write_last(insert).await;
         };
         let (reply, answer) = oneshot::channel();
-        let call = Call {
-            token,
-            entry,
-            reply,
-        };
         let begin = {
             let mut waiting = self.gathered().lock();
             if waiting.calls.len() >= WAITING {
-                self.metrics().refused.one();
                 return Err(StorageError::Busy("too many calls are waiting".to_owned()));
             }
-            waiting.calls.push(call);
+            waiting.calls.push(Call { issue, reply });
             !std::mem::replace(&mut waiting.storing, true)
         };
         if begin {
             let storage = self.clone();
-            // Of its own: the caller may go away.
-            tokio::spawn(async move { storage.issue_gathered().await });
+            // Neither the caller, who may go away, nor the thread that answers him, which may end first when the service stops.
+            let store = async move { storage.issue_gathered().await };
+            match &self.0.runtime {
+                Some(runtime) => runtime.spawn(store),
+                None => tokio::spawn(store),
+            };
         }
         let ended = |_| StorageError::Unavailable("the service is stopping".to_owned());
         answer.await.map_err(ended)?
     }
 
     async fn issue_gathered(&self) {
-        let _storing = Storing(self.gathered());
+        let mut storing = Storing(Some(self.gathered()));
         while let Some(calls) = self.gathered().next() {
             let (begun, size) = (clock::monotonic(), calls.len());
-            let (mut rows, mut replies) = (Vec::new(), Vec::new());
-            for call in calls {
-                rows.push((call.token, call.entry));
-                replies.push(call.reply);
-            }
-            let stored = self.write_one(move |c| insert(c, &rows)).await;
-            for (at, reply) in replies.into_iter().enumerate() {
-                let outcome = match &stored {
-                    Ok(outcomes) => outcomes.get(at).cloned().unwrap_or(Ok(())),
-                    Err(error) => Err(error.clone()),
+            let (issues, replies): (Vec<_>, Vec<_>) = calls
+                .into_iter()
+                .map(|call| (call.issue, call.reply))
+                .unzip();
+            let stored = self.write_one(move |c| Ok(store(c, &issues))).await;
+            let failed: Option<StorageError> = stored.as_ref().err().cloned();
+            let mut outcomes = stored.unwrap_or_default().into_iter();
+            for reply in replies {
+                let outcome = match &failed {
+                    Some(error) => Err(error.clone()),
+                    None => outcomes.next().unwrap_or(Ok(false)),
                 };
                 let _gone = reply.send(outcome);
             }
-            // Who was answered together mostly comes back together: whoever is first should not have a commit for itself.
-            let (answered, patience) = (clock::monotonic(), begun.elapsed().min(SLOWEST) / 4);
-            while self.gathered().lock().calls.len() < size && answered.elapsed() < patience {
-                tokio::task::yield_now().await; // the timer's steps are longer than that
+            let fewer = self.gathered().lock().calls.len() < size;
+            if fewer && begun.elapsed() > 4 * PATIENCE {
+                tokio::time::sleep(PATIENCE).await;
             }
         }
+        storing.0 = None; // it is somebody else's by now
     }
 }
 
-/// Stores tokens, and says of each whether its client was still there.
-fn insert(c: &mut AnyConnection, rows: &[(NewAccessToken, Entry)]) -> Result<Vec<Result<()>>> {
-    match insert_all(c, rows) {
-        Ok(()) => Ok(vec![Ok(()); rows.len()]),
-        // The client of one of them is no more, and that is not the others' fault.
-        Err(StorageError::Gone) => rows.chunks(1).map(|row| insert_alone(c, row)).collect(),
-        Err(error) => Err(error),
+/// Stores tokens, and says of each whether it was stored.
+fn store(c: &mut AnyConnection, issues: &[Issue]) -> Vec<Result<bool>> {
+    match store_all(c, issues) {
+        Ok(stored) => stored.into_iter().map(Ok).collect(),
+        // The client of one of them was deleted just now, and that is not the others' fault.
+        Err(StorageError::Gone) => {
+            let alone = |issue| match store_all(c, std::slice::from_ref(issue)) {
+                Ok(stored) => Ok(stored == [true]),
+                Err(StorageError::Gone) => Ok(false),
+                Err(error) => Err(error),
+            };
+            issues.iter().map(alone).collect()
+        }
+        Err(error) => vec![Err(error); issues.len()],
     }
 }
 
-/// Stores one token; what concerns all of them ends the whole.
-fn insert_alone(c: &mut AnyConnection, row: &[(NewAccessToken, Entry)]) -> Result<Result<()>> {
-    match insert_all(c, row) {
-        Err(StorageError::Gone) => Ok(Err(StorageError::Gone)),
-        other => other.map(Ok),
-    }
-}
-
-/// Stores all of these tokens or none.
-fn insert_all(c: &mut AnyConnection, rows: &[(NewAccessToken, Entry)]) -> Result<()> {
-    match c {
-        AnyConnection::Postgres(postgres) => Ok(Arrays::of(rows).execute(postgres).map(drop)?),
-        AnyConnection::Sqlite(_) => rows.iter().try_for_each(|(token, entry)| {
-            access_tokens::insert(c, token)?;
-            audit::record(c, entry)
-        }),
-    }
+/// Stores those of which all that is remembered holds, in one statement.
+fn store_all(c: &mut AnyConnection, issues: &[Issue]) -> Result<Vec<bool>> {
+    let stored: Vec<Id> = match c {
+        AnyConnection::Postgres(postgres) => Arrays::of(issues).get_results(postgres)?,
+        AnyConnection::Sqlite(_) => {
+            let each = issues.iter();
+            return each
+                .map(|issue| access_tokens::insert_if_authentic(c, issue))
+                .collect();
+        }
+    };
+    let is_stored = |issue: &Issue| stored.iter().any(|id| id.0 == issue.entry.id);
+    Ok(issues.iter().map(is_stored).collect())
 }

@@ -117,18 +117,23 @@ impl Lane {
         let queue = Arc::new(Queue::<Box<dyn Job>>::new(QUEUE));
         let start = |index| {
             let connection = open(url, mode)?;
-            let (url, jobs, epochs) = (url.clone(), Arc::clone(&queue), Arc::clone(epochs));
+            let (url, jobs, epochs) = (url.clone(), queue.reader(), Arc::clone(epochs));
             let metrics = Arc::clone(metrics);
             std::thread::Builder::new()
                 .name(format!("sqlite-{mode:?}-{index}").to_lowercase())
                 .spawn(move || drain(&url, mode, connection, &jobs, &epochs, &metrics))
                 .map_err(|e| StorageError::Unavailable(format!("cannot start a thread: {e}")))
         };
-        Ok(Self {
-            threads: (0..threads).map(start).collect::<Result<_>>()?,
-            queue,
+        // When one cannot start, dropping this ends the others.
+        let mut lane = Self {
+            threads: Vec::new(),
+            queue: Arc::clone(&queue),
             metrics: Arc::clone(metrics),
-        })
+        };
+        for index in 0..threads {
+            lane.threads.push(start(index)?);
+        }
+        Ok(lane)
     }
 
     /// How many closures wait.

@@ -10,7 +10,7 @@ mod connection;
 mod error;
 mod examine;
 pub mod guesses;
-mod issue;
+pub mod issue;
 pub mod jtis;
 mod lane;
 mod libpq_url;
@@ -28,6 +28,8 @@ pub mod user_batches;
 pub mod users;
 
 use std::sync::Arc;
+
+use tokio::runtime::Handle;
 
 use tracing::Instrument;
 
@@ -55,6 +57,8 @@ struct Inner {
     backend: Backend,
     epochs: Arc<Epochs>,
     gathered: Gathered,
+    /// The one that outlives whoever calls, where there is one.
+    runtime: Option<Handle>,
     metrics: Arc<StorageMetrics>,
 }
 
@@ -102,6 +106,7 @@ impl Storage {
                 backend,
                 epochs,
                 gathered: Gathered::default(),
+                runtime: Handle::try_current().ok(),
                 metrics,
             })))
         };

@@ -2,7 +2,7 @@
 //! (docs/performance.md); and it gives all that waits at once, under one lock.
 
 use std::collections::VecDeque;
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::clock;
@@ -20,7 +20,32 @@ pub(super) struct Queue<T> {
 struct State<T> {
     waiting: VecDeque<T>,
     sleepers: usize,
+    readers: usize,
     closed: bool,
+}
+
+/// A reader. When the last one has gone, by whatever way, nothing is taken in any more and nobody waits in vain.
+pub(super) struct Reader<T>(Arc<Queue<T>>);
+
+impl<T> Drop for Reader<T> {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        state.readers -= 1;
+        if state.readers == 0 {
+            state.closed = true;
+            let waiting = std::mem::take(&mut state.waiting);
+            drop(state);
+            drop(waiting); // their callers are told by that
+        }
+    }
+}
+
+impl<T> std::ops::Deref for Reader<T> {
+    type Target = Queue<T>;
+
+    fn deref(&self) -> &Queue<T> {
+        &self.0
+    }
 }
 
 /// Why something was not taken in.
@@ -37,6 +62,7 @@ impl<T> Queue<T> {
             state: Mutex::new(State {
                 waiting: VecDeque::new(),
                 sleepers: 0,
+                readers: 0,
                 closed: false,
             }),
             filled: Condvar::new(),
@@ -110,5 +136,11 @@ impl<T> Queue<T> {
     pub(super) fn close(&self) {
         self.lock().closed = true;
         self.filled.notify_all();
+    }
+
+    /// Counts a reader, until what is returned is dropped.
+    pub(super) fn reader(self: &Arc<Self>) -> Reader<T> {
+        self.lock().readers += 1;
+        Reader(Arc::clone(self))
     }
 }

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant as Monotonic};
 
+use diesel::QueryResult;
 use quick_cache::sync::Cache;
 
 use super::Storage;
@@ -44,6 +45,15 @@ pub(super) fn change(kind: Kind) {
 /// Counts how often what is remembered of a kind has become void.
 #[derive(Debug, Default)]
 pub(super) struct Epochs([AtomicU64; 2]);
+
+/// The same, when a statement has changed any, or may have.
+pub(super) fn changed(kind: Kind, rows: QueryResult<usize>) -> QueryResult<usize> {
+    if rows.as_ref().is_ok_and(|rows| *rows == 0) {
+        return rows;
+    }
+    change(kind);
+    rows
+}
 
 impl Epochs {
     fn of(&self, kind: Kind) -> u64 {

@@ -7,7 +7,7 @@ use super::AnyConnection;
 use super::columns::{At, Id};
 use super::connection::directly;
 use super::error::Result;
-use super::remembered::{self, Kind};
+use super::remembered::{Kind, changed};
 use super::schema::{clients, mails, reset_tokens, users};
 use crate::domain::{ClientId, HashedToken, Instant, ResetToken};
 
@@ -104,20 +104,18 @@ pub fn consume(
     digest: &HashedToken<ResetToken>,
     now: Instant,
 ) -> Result<bool> {
-    remembered::change(Kind::Links);
-    let claimed = diesel::update(reset_tokens::table)
+    let claim = diesel::update(reset_tokens::table)
         .filter(reset_tokens::digest.eq(digest.as_bytes()))
         .filter(reset_tokens::used_at.is_null())
         .filter(reset_tokens::expires_at.gt(At(now)))
         .set(reset_tokens::used_at.eq(At(now)))
-        .execute(c)?;
-    Ok(claimed == 1)
+        .execute(c);
+    Ok(changed(Kind::Links, claim)? == 1)
 }
 
 /// Ends a user's links but those of the `keep` mails that were asked for last. Several tokens can belong to one mail: an
 /// attempt whose outcome is unknown keeps its token.
 pub fn keep_newest(c: &mut AnyConnection, user: Uuid, keep: usize) -> Result<()> {
-    remembered::change(Kind::Links);
     let mut mails: Vec<Id> = reset_tokens::table
         .filter(reset_tokens::user_id.eq(Id(user)))
         .order((
@@ -131,30 +129,29 @@ pub fn keep_newest(c: &mut AnyConnection, user: Uuid, keep: usize) -> Result<()>
     if old.is_empty() {
         return Ok(());
     }
-    diesel::delete(reset_tokens::table.filter(reset_tokens::mail_id.eq_any(old))).execute(c)?;
+    let old = reset_tokens::table.filter(reset_tokens::mail_id.eq_any(old));
+    changed(Kind::Links, diesel::delete(old).execute(c))?;
     Ok(())
 }
 
 /// Takes a token back whose mail was refused.
 pub fn delete(c: &mut AnyConnection, digest: &HashedToken<ResetToken>) -> Result<()> {
-    remembered::change(Kind::Links);
-    diesel::delete(reset_tokens::table.find(digest.as_bytes())).execute(c)?;
+    let taken_back = diesel::delete(reset_tokens::table.find(digest.as_bytes()));
+    changed(Kind::Links, taken_back.execute(c))?;
     Ok(())
 }
 
 /// Ends all of a user's links. One that was used stays as a record until it expires.
 pub fn delete_unused(c: &mut AnyConnection, user: Uuid) -> Result<()> {
-    remembered::change(Kind::Links);
     let unused = reset_tokens::table
         .filter(reset_tokens::user_id.eq(Id(user)))
         .filter(reset_tokens::used_at.is_null());
-    diesel::delete(unused).execute(c)?;
+    changed(Kind::Links, diesel::delete(unused).execute(c))?;
     Ok(())
 }
 
 /// Ends up to `limit` links that were asked for until then, whoever they belong to.
 pub fn delete_all_unused(c: &mut AnyConnection, until: Instant, limit: i64) -> Result<usize> {
-    remembered::change(Kind::Links);
     let unused = reset_tokens::table
         .filter(reset_tokens::used_at.is_null())
         .filter(reset_tokens::requested_at.le(At(until)))
@@ -165,10 +162,8 @@ pub fn delete_all_unused(c: &mut AnyConnection, until: Instant, limit: i64) -> R
         AnyConnection::Postgres(postgres) => unused.for_update().load(postgres)?,
         AnyConnection::Sqlite(sqlite) => unused.load(sqlite)?, // the only writer
     };
-    Ok(
-        diesel::delete(reset_tokens::table.filter(reset_tokens::digest.eq_any(unused)))
-            .execute(c)?,
-    )
+    let unused = reset_tokens::table.filter(reset_tokens::digest.eq_any(unused));
+    Ok(changed(Kind::Links, diesel::delete(unused).execute(c))?)
 }
 
 /// Deletes up to `limit` tokens that have expired.
