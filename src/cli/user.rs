@@ -48,7 +48,7 @@ pub(super) enum UserCommand {
     Import(ImportArguments),
     /// Write every account, with its password hash, into a file that `import` reads
     Export(ExportArguments),
-    /// Switch an account off: no mail, no reset, its tokens and links end at once
+    /// Switch an account off: no mail, no reset, its tokens and links end (within a second)
     Disable {
         /// An id or an e-mail address
         user: String,

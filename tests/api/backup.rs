@@ -11,7 +11,9 @@ use diesel::{Connection, QueryableByName, RunQueryDsl, SqliteConnection, sql_que
 use serde_json::{Value, json};
 
 use crate::both;
-use crate::helpers::{APP, Backend, Database, OLD_PASSWORD, PATIENCE, Program, Reply, Service};
+use crate::helpers::{
+    APP, Backend, Database, OLD_PASSWORD, PATIENCE, Program, Reply, Service, a_second_later,
+};
 use crate::postgres::{finish, tool};
 use crate::smtp::SmtpSink;
 
@@ -323,6 +325,7 @@ both! {
         // Two when the copy was made just while the mail that waited was tried.
         assert!([1, 2].contains(&ended["reset_links"].as_u64().unwrap()), "{ended}");
         assert!(ended["access_tokens"].as_u64().unwrap() >= 2, "{ended}");
+        a_second_later().await;
         assert_eq!(as_user().await, 401);
         // It stands, also when it could not be told; a number of one is a singular.
         service.token(&rig.client).await;

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::accounts::{ANN, NEW, NOBODY};
 use crate::both;
-use crate::helpers::{APP, Backend, Program, TestApp};
+use crate::helpers::{APP, Backend, Program, TestApp, a_second_later};
 
 const LATER: &str = "an even newer secret";
 
@@ -90,6 +90,7 @@ both! {
         }
         assert!(program.run(&["user", "disable", ANN]).status.success());
         assert!(program.run(&["user", "enable", ANN]).status.success());
+        a_second_later().await;
         assert_eq!(app.check(&token, &links[3]).await.said(), "400 wrong_token");
         let last = print();
         app.advance(3601);

@@ -97,6 +97,11 @@ impl Database {
     }
 }
 
+/// Waits for longer than a node takes to see what another process has changed of tokens, clients and links (docs/scaling.md).
+pub(crate) async fn a_second_later() {
+    tokio::time::sleep(Duration::from_millis(1050)).await;
+}
+
 /// Settings for a test: no limits, cheap hashes, the rest as by default.
 pub(crate) fn settings(database_url: &str, mail_url: &str) -> Settings {
     Settings {

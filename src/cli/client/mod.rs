@@ -32,7 +32,7 @@ pub(super) enum ClientCommand {
     },
     /// Print a new secret; the old ones end after the overlap
     Rotate(rotate::RotateArguments),
-    /// Switch an app off: no new tokens, and the live ones end at once
+    /// Switch an app off: no new tokens, and the live ones end within a second
     Disable {
         /// The app's client_id
         id: String,

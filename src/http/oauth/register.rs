@@ -9,7 +9,7 @@ use super::client_metadata::{ClientMetadata, describe};
 use crate::app::App;
 use crate::domain::{PlainToken, RegistrationToken, Scope, Scopes};
 use crate::entropy;
-use crate::http::auth::{Caller, ClientsWrite};
+use crate::http::auth::{self, Caller, ClientsWrite};
 use crate::http::body::{self, Format};
 use crate::http::error::{ApiError, Problem};
 
@@ -33,6 +33,8 @@ pub(in crate::http) async fn register(
             return Err(ApiError::field(name, Problem::Malformed).into());
         }
     }
+    // What is registered outlives the token: it must not be one that has ended elsewhere a moment ago.
+    auth::still(&request).await?;
     let held = caller.scopes();
     let ordinary: Scopes = ORDINARY.into_iter().collect();
     let scopes = metadata.scopes.unwrap_or(ordinary.intersection(held));

@@ -13,7 +13,7 @@ use crate::app::App;
 use crate::domain::audit::Act;
 use crate::domain::{Client, ClientId, HashedToken, PlainToken, RegistrationToken};
 use crate::flows::clients::{Registrar, Replacement};
-use crate::http::auth::{Caller, ClientsWrite};
+use crate::http::auth::{self, Caller, ClientsWrite};
 use crate::http::body::{self, Format};
 use crate::http::error::{ApiError, Problem};
 use crate::http::origin;
@@ -104,6 +104,7 @@ pub(in crate::http) async fn replace(
         Some(stated) if stated != id.as_str() => return Err(field(Problem::Malformed)),
         Some(_) => {}
     }
+    auth::still(&request).await?; // what is changed outlives a token that has ended elsewhere a moment ago
     let replacement = Replacement {
         scopes: metadata.scopes,
         secret: metadata.client_secret.as_deref().map(HashedToken::of),
@@ -126,8 +127,10 @@ pub(in crate::http) async fn delete(
     manager: Manager,
     app: web::Data<App>,
     id: web::Path<String>,
+    request: HttpRequest,
 ) -> Result<HttpResponse, OauthError> {
     let id = ClientId::new(id.into_inner());
+    auth::still(&request).await?;
     match app.flows.delete_registration(manager.registrar, id).await? {
         true => Ok(HttpResponse::NoContent().finish()),
         false => Err(unknown()),

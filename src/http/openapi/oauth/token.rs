@@ -206,7 +206,7 @@ pub(super) fn introspect() -> Call {
 pub(super) fn revoke() -> Call {
     of_a_client(call(Post, "/oauth/revoke", "revokeToken", "End a token"))
         .about(
-            "RFC 7009. Ends one of the client's own tokens at once, on every node. The answer is the same for a token that is dead, \
+            "RFC 7009. Ends one of the client's own tokens: at once on the node that is asked, within a second on others. The answer is the same for a token that is dead, \
              unknown, or another client's, which lives on.",
         )
         .takes_form(&about_a_token())
