@@ -55,7 +55,7 @@ both! {
                 }
             }
         }
-        assert!((1..users - 64).contains(&told_to_come_back.len()), "{}", told_to_come_back.len());
+        assert!((1..users - 32).contains(&told_to_come_back.len()), "{}", told_to_come_back.len());
         // They come back.
         for email in told_to_come_back.into_iter().take(5) {
             assert_eq!(app.verify(&token, email, OLD_PASSWORD).await.status, 200);
