@@ -91,11 +91,18 @@ async fn issue_to_client(
             return issue_to_signer(storage, request, &assertion, issuer, terms, origin).await;
         }
     };
-    // What is remembered may be a moment old; what does not hold any more is found out by the write, and then asked anew.
-    for _ in 0..2 {
+    // What is remembered may be a moment old: what does not hold any more is found out by the write, or refused. Then it is asked anew.
+    for attempt in 0..2 {
         let client = known.client(&readings, terms.now).await?;
         let (client, secret) = client.ok_or_else(|| request.refusal_of_nobody())?;
-        let issued = grant(&request, &client, terms)?;
+        let issued = match grant(&request, &client, terms) {
+            Ok(issued) => issued,
+            Err(_) if attempt == 0 => {
+                known.forget(&client.client, &secret);
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
         let issue = Issue {
             token: issued.row(terms.now),
             client: Arc::clone(&client.client),

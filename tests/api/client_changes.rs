@@ -43,10 +43,14 @@ async fn check_at(base: &str, token: &str) -> String {
 
 /// The status of a request for a token at the node at this address.
 async fn ask_at(base: &str, client: &TestClient) -> u16 {
+    ask_scope_at(base, client, "").await
+}
+
+async fn ask_scope_at(base: &str, client: &TestClient, scope: &str) -> u16 {
     let request = reqwest::Client::new().post(format!("{base}/oauth/token"));
     let request = request.basic_auth(&client.id, Some(&client.secret));
     request
-        .form(&[GRANT])
+        .form(&[GRANT, ("scope", scope)])
         .send()
         .await
         .unwrap()
@@ -165,7 +169,11 @@ both! {
         change(&app, &client, scopes("password:remind")).await;
         a_second_later().await;
         assert_eq!(check_at(&second, &token).await, "401 invalid_token");
+        // What an app is given counts at once: no refusal is of what is remembered.
+        assert_eq!(ask_scope_at(&second, &client, "password:reset").await, 400);
+        assert_eq!(ask_at(&second, &client).await, 200);
         change(&app, &client, scopes(APP)).await;
+        assert_eq!(ask_scope_at(&second, &client, "password:reset").await, 200);
         let token = app.token_of(&client).await;
         assert_eq!(check_at(&second, &token).await, "400 wrong_token");
 
