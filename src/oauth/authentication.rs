@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::TokenError;
 use super::assertion::{self, ClientAssertion};
-use super::known::Known;
+use super::known::{Age, Known};
 use crate::domain::{Client, Instant};
 use crate::storage::Storage;
 
@@ -46,7 +46,7 @@ pub async fn authenticate(
     match authentication {
         Authentication::None => Err(TokenError::InvalidClient),
         Authentication::Secret(readings) => {
-            let client = known.client(&readings, now).await?;
+            let client = known.client(&readings, Age::Fresh, now).await?;
             let (client, _) = client.ok_or(TokenError::InvalidClient)?;
             Ok(Arc::clone(&client.client))
         }

@@ -30,6 +30,15 @@ pub struct KnownToken {
     pub(super) allowed: Allowed,
 }
 
+/// How old what is remembered may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Age {
+    /// Nobody looks at storage again.
+    Fresh,
+    /// The statement that follows asks storage whether it still holds.
+    Any,
+}
+
 impl KnownToken {
     /// One that nothing was asked of yet.
     pub fn new(live: LiveToken) -> Arc<Self> {
@@ -91,6 +100,7 @@ impl Known {
     pub(super) async fn client(
         &self,
         readings: &[ClientCredentials],
+        age: Age,
         now: Instant,
     ) -> Result<Option<(Arc<KnownClient>, HashedToken<ClientSecret>)>, StorageError> {
         let show = |reading: &ClientCredentials| {
@@ -98,7 +108,7 @@ impl Known {
             (ClientId::new(&reading.id), secret.digest())
         };
         let shown: Vec<Shown> = readings.iter().map(show).collect();
-        let found = match self.remembered(&shown, now) {
+        let found = match self.remembered(&shown, age, now) {
             Some(found) => {
                 self.metrics.client_cache.hit();
                 Some(found)
@@ -121,9 +131,17 @@ impl Known {
         self.clients.forget(&(client.id.clone(), secret.digest()));
     }
 
-    fn remembered(&self, shown: &[Shown], now: Instant) -> Option<(Shown, Arc<KnownClient>)> {
+    fn remembered(
+        &self,
+        shown: &[Shown],
+        age: Age,
+        now: Instant,
+    ) -> Option<(Shown, Arc<KnownClient>)> {
         let recall = |one: &Shown| {
-            let known = self.clients.recall(one, &self.storage, now)?;
+            let known = match age {
+                Age::Fresh => self.clients.recall(one, &self.storage, now)?,
+                Age::Any => self.clients.last(one)?,
+            };
             let live = known.until.is_none_or(|until| until > now);
             live.then(|| (one.clone(), known))
         };

@@ -9,7 +9,7 @@ use super::assertion::{self, ClientAssertion};
 use super::authentication::Authentication;
 use super::dpop::{Proof, Unproven};
 use super::grant::decide;
-use super::known::{Known, KnownClient};
+use super::known::{Age, Known, KnownClient};
 use super::refused::{Claimed, audited};
 use crate::domain::audit::{Act, Entry, Origin};
 use crate::domain::{AccessToken, Client, ClientId, Instant, PlainToken, Scopes};
@@ -93,7 +93,7 @@ async fn issue_to_client(
     };
     // What is remembered may be a moment old: what does not hold any more is found out by the write, or refused. Then it is asked anew.
     for attempt in 0..2 {
-        let client = known.client(&readings, terms.now).await?;
+        let client = known.client(&readings, Age::Any, terms.now).await?;
         let (client, secret) = client.ok_or_else(|| request.refusal_of_nobody())?;
         let issued = match grant(&request, &client, terms) {
             Ok(issued) => issued,
