@@ -195,10 +195,14 @@ impl Known {
             .storage
             .write_one(move |c| client_secrets::note_use(c, &id, &secret, minute));
         let written = note.await;
-        if written.is_err() {
+        if let Err(error) = written {
             known.noted.store(noted, Ordering::Relaxed);
+            // The next call notes it, and this one is not refused for it.
+            if !error.is_passing() {
+                return Err(error);
+            }
         }
-        written
+        Ok(())
     }
 }
 

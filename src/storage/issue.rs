@@ -128,7 +128,7 @@ impl Storage {
                 .into_iter()
                 .map(|call| (call.issue, call.reply))
                 .unzip();
-            let stored = self.write_one(move |c| Ok(store(c, &issues))).await;
+            let stored = self.write_issuing(move |c| Ok(store(c, &issues))).await;
             let failed: Option<StorageError> = stored.as_ref().err().cloned();
             let mut outcomes = stored.unwrap_or_default().into_iter();
             for reply in replies {

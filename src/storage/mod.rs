@@ -57,6 +57,8 @@ struct Inner {
     backend: Backend,
     epochs: Arc<Epochs>,
     gathered: Gathered,
+    /// On PostgreSQL a connection that only the token endpoint uses: who waits for a token does not wait behind a storm of passwords.
+    issuing: Option<Pool>,
     /// The one that outlives whoever calls, where there is one.
     runtime: Option<Handle>,
     metrics: Arc<StorageMetrics>,
@@ -102,7 +104,15 @@ impl Storage {
                     Arc::clone(&metrics),
                 )),
             };
+            let issuing = match url {
+                DatabaseUrl::Sqlite(_) => None,
+                DatabaseUrl::Postgres(_) => {
+                    let (epochs, metrics) = (Arc::clone(&epochs), Arc::clone(&metrics));
+                    Some(Pool::new(url, 1, epochs, metrics))
+                }
+            };
             Ok(Self(Arc::new(Inner {
+                issuing,
                 backend,
                 epochs,
                 gathered: Gathered::default(),
@@ -211,6 +221,23 @@ impl Storage {
                 writes: writes.waiting(),
             },
             Backend::Postgres(pool) => pool.level(),
+        }
+    }
+
+    /// Like `write_one`, for what the token endpoint writes.
+    pub async fn write_issuing<T, E, F>(&self, work: F) -> std::result::Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StorageError> + Send + 'static,
+        F: FnOnce(&mut AnyConnection) -> std::result::Result<T, E> + Send + 'static,
+    {
+        match &self.0.issuing {
+            None => self.write_one(work).await,
+            Some(pool) => {
+                let (span, work) = timed("write", work);
+                let call = pool.call(Does::WriteOnce, work);
+                call.instrument(span).await
+            }
         }
     }
 
