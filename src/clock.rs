@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use chrono::{DateTime, DurationRound, TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 /// A source of the current time. It does not step back when the machine's clock does: what has ended would live again, and what
 /// counts from an instant would count from the future (bar D09).
@@ -61,9 +61,7 @@ impl Clock {
     pub fn now(&self) -> DateTime<Utc> {
         #[expect(clippy::disallowed_methods, reason = "this is the one place")]
         let now = Utc::now();
-        let now = now
-            .duration_trunc(TimeDelta::microseconds(1))
-            .unwrap_or(now);
+        let now = DateTime::from_timestamp_micros(now.timestamp_micros()).unwrap_or(now);
         match self {
             Self::System => MACHINE.after(now),
             Self::Shifted(shifted) => {

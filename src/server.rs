@@ -29,7 +29,7 @@ use crate::worker::Worker;
 /// The most connections for each worker thread; more wait in the kernel's queue.
 const CONNECTIONS: usize = 8192;
 /// Descriptors that are neither connections of callers, nor of the database, nor of the mail server, nor a worker thread's own.
-const OWN_DESCRIPTORS: usize = 18;
+const OWN_DESCRIPTORS: usize = 21;
 /// What a worker thread has open to be woken by, before anybody calls.
 const WORKER_DESCRIPTORS: usize = 4;
 /// What the listener for metrics has open: itself, its thread's, its connections, and what it reads to tell of this process.

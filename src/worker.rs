@@ -98,7 +98,9 @@ async fn deliver(
                 drop(slot);
             });
         }
-        is_quick = since.elapsed() < QUICK;
+        if !idle {
+            is_quick = since.elapsed() < QUICK;
+        }
         drop(first);
         while attempts.try_join_next().is_some() {}
         if idle {

@@ -17,6 +17,8 @@ const CLOCK: &str = "clock";
 const LITTLE_ROOM: u64 = 1 << 30;
 /// Connections that others than we need: administrators, backups.
 const OTHERS: i64 = 10;
+/// The connection that each node has for issuing tokens, beside those of `database_parallel`.
+const TOKENS: i64 = 1;
 /// Nodes whose clocks differ by more may disagree on what has ended.
 const DOUBTFUL: TimeDelta = TimeDelta::seconds(2);
 /// Beyond this signed assertions and proofs are refused (RFC 9449 section 11.1).
@@ -99,7 +101,7 @@ fn state(settings: &Settings, found: &Examined) -> Check {
             ..
         } => {
             let own = i64::from(settings.database_parallel);
-            let nodes = (max_connections - OTHERS).max(0) / own.max(1);
+            let nodes = (max_connections - OTHERS).max(0) / (own + TOKENS);
             let text = format!(
                 "{version}: up to date, answers in {:.1} ms, max_connections {max_connections} is enough for {nodes} nodes \
                  of database_parallel {own}",

@@ -30,8 +30,10 @@ impl Flows {
         let (digest, now) = (token.hashed(), self.clock.now());
         let key = digest.digest();
         if let Some(ends) = self.links.recall(&key, &self.storage, now) {
+            self.metrics.link_cache.hit();
             return Ok(Some(ends).filter(|ends| *ends > now));
         }
+        self.metrics.link_cache.miss();
         let asked = self.links.asking(&self.storage, now);
         let found = self
             .storage

@@ -33,10 +33,12 @@ pub struct KnownToken {
 /// How old what is remembered may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Age {
-    /// Nobody looks at storage again.
-    Fresh,
     /// The statement that follows asks storage whether it still holds.
     Any,
+    /// A second at most: nobody looks at storage again.
+    Fresh,
+    /// Storage is asked.
+    None,
 }
 
 impl KnownToken {
@@ -96,7 +98,8 @@ impl Known {
         Ok(Some(known))
     }
 
-    /// Finds the enabled client that a secret, in one of these readings, is a live one of, and notes that it was used.
+    /// Finds the enabled client that a secret, in one of these readings, is a live one of. What is older than `Fresh` may be so no more,
+    /// so that whoever takes it has to say `used` later, when it was.
     pub(super) async fn client(
         &self,
         readings: &[ClientCredentials],
@@ -122,7 +125,9 @@ impl Known {
             return Ok(None);
         };
         let secret = HashedToken::from_digest(shown.1);
-        self.note_use(shown, &known, now).await?;
+        if age != Age::Any {
+            self.used(&known, &secret, now).await?;
+        }
         Ok(Some((known, secret)))
     }
 
@@ -141,6 +146,7 @@ impl Known {
             let known = match age {
                 Age::Fresh => self.clients.recall(one, &self.storage, now)?,
                 Age::Any => self.clients.last(one)?,
+                Age::None => return None,
             };
             let live = known.until.is_none_or(|until| until > now);
             live.then(|| (one.clone(), known))
@@ -178,11 +184,11 @@ impl Known {
         Ok(Some((shown, known)))
     }
 
-    /// By the minute and by this process, so that it costs next to nothing (bar O18).
-    async fn note_use(
+    /// Notes that a live secret was used. By the minute and by this process, so that it costs next to nothing (bar O18).
+    pub(super) async fn used(
         &self,
-        (id, secret): Shown,
         known: &KnownClient,
+        secret: &HashedToken<ClientSecret>,
         now: Instant,
     ) -> Result<(), StorageError> {
         let minute = now.duration_trunc(TimeDelta::minutes(1)).unwrap_or(now);
@@ -190,7 +196,7 @@ impl Known {
         if noted == minute.timestamp() {
             return Ok(());
         }
-        let secret = HashedToken::from_digest(secret);
+        let (id, secret) = (known.client.id.clone(), secret.clone());
         let note = self
             .storage
             .write_one(move |c| client_secrets::note_use(c, &id, &secret, minute));

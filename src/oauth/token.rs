@@ -91,13 +91,13 @@ async fn issue_to_client(
             return issue_to_signer(storage, request, &assertion, issuer, terms, origin).await;
         }
     };
-    // What is remembered may be a moment old: what does not hold any more is found out by the write, or refused. Then it is asked anew.
-    for attempt in 0..2 {
-        let client = known.client(&readings, Age::Any, terms.now).await?;
+    // What is remembered may be old: what does not hold any more is found out by the write, or refused. Then storage is asked.
+    for age in [Age::Any, Age::None] {
+        let client = known.client(&readings, age, terms.now).await?;
         let (client, secret) = client.ok_or_else(|| request.refusal_of_nobody())?;
         let issued = match grant(&request, &client, terms) {
             Ok(issued) => issued,
-            Err(_) if attempt == 0 => {
+            Err(_) if age == Age::Any => {
                 known.forget(&client.client, &secret);
                 continue;
             }
@@ -128,6 +128,9 @@ async fn issue_to_client(
             }
         };
         if stored {
+            if age == Age::Any {
+                known.used(&client, &secret, terms.now).await?;
+            }
             return Ok(issued);
         }
         known.forget(&client.client, &secret);

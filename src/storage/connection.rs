@@ -158,8 +158,9 @@ impl AnyConnection {
         }
     }
 
-    /// Gives the one connection that writes to SQLite room to work: digests are random, so every insert touches another page. A log
-    /// that grew while somebody's long read kept it from being reset is cut again.
+    /// Gives the one connection that writes to SQLite room to work: digests are random, so every insert touches another page. What
+    /// `checkpoint` leaves in the log, it moves itself once that is long. A log that grew while somebody's long read kept it from being
+    /// reset is cut again.
     pub(super) fn prepare_for_writes(&mut self) -> Result<()> {
         match self {
             // The last statement writes nothing, and is refused where the file may only be read: SQLite opens it all the same, and says
@@ -168,6 +169,14 @@ impl AnyConnection {
                 "PRAGMA cache_size = -16384; PRAGMA wal_autocheckpoint = 4000; PRAGMA journal_size_limit = 33554432; \
                  DELETE FROM __diesel_schema_migrations WHERE 0",
             )?),
+            Self::Postgres(_) => Ok(()),
+        }
+    }
+
+    /// Moves what SQLite's log holds into the database, as far as nobody has to wait for it. PostgreSQL does so by itself.
+    pub(super) fn checkpoint(&mut self) -> Result<()> {
+        match self {
+            Self::Sqlite(c) => Ok(c.batch_execute("PRAGMA wal_checkpoint(PASSIVE)")?),
             Self::Postgres(_) => Ok(()),
         }
     }

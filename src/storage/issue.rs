@@ -10,15 +10,21 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use diesel::RunQueryDsl;
+use tokio::runtime::Handle;
 use tokio::sync::oneshot;
+use tokio::time::timeout;
+use tracing::Instrument;
 
 use super::access_tokens::{self, NewAccessToken};
 use super::columns::Id;
 use super::error::{Result, StorageError};
+use super::pool::{Does, LONGEST, Pool};
 use super::{AnyConnection, Backend, Storage};
 use crate::clock;
 use crate::domain::audit::Entry;
 use crate::domain::{Client, ClientSecret, HashedToken};
+use crate::telemetry::metrics::{PoolLevel, StorageMetrics};
+use crate::telemetry::span;
 use arrays::Arrays;
 
 /// The most tokens that one statement stores.
@@ -42,9 +48,15 @@ pub struct Issue {
     pub entry: Entry,
 }
 
-/// What waits to be stored.
-#[derive(Debug, Default)]
-pub(super) struct Gathered(Mutex<Waiting>);
+/// On PostgreSQL, what waits to be stored, and one connection that only the token endpoint uses: who waits for a token does not wait
+/// behind a storm of passwords.
+pub(super) struct Issuing {
+    pool: Pool,
+    waiting: Mutex<Waiting>,
+    /// The one that outlives whoever calls, where there is one.
+    runtime: Option<Handle>,
+    metrics: Arc<StorageMetrics>,
+}
 
 #[derive(Debug, Default)]
 struct Waiting {
@@ -60,11 +72,95 @@ struct Call {
 }
 
 /// Whoever stores what waits. When it ends before its time, whoever waits is told so, and the next caller stores.
-struct Storing<'a>(Option<&'a Gathered>);
+struct Storing<'a>(Option<&'a Issuing>);
 
-impl Gathered {
+impl Issuing {
+    /// Nothing waits yet.
+    pub(super) fn new(pool: Pool, metrics: &Arc<StorageMetrics>) -> Arc<Self> {
+        Arc::new(Self {
+            pool,
+            waiting: Mutex::default(),
+            runtime: Handle::try_current().ok(),
+            metrics: Arc::clone(metrics),
+        })
+    }
+
+    /// Who has the connection, and who waits.
+    pub(super) fn level(&self) -> PoolLevel {
+        let mut level = self.pool.level();
+        level.waiting += self.lock().calls.len();
+        level
+    }
+
     fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Stores a token together with what else waits.
+    async fn issue(self: &Arc<Self>, issue: Issue) -> Result<bool> {
+        let (reply, answer) = oneshot::channel();
+        let begin = {
+            let mut waiting = self.lock();
+            if waiting.calls.len() >= WAITING {
+                self.metrics.refused.one();
+                return Err(StorageError::Busy("too many calls are waiting".to_owned()));
+            }
+            waiting.calls.push(Call { issue, reply });
+            !std::mem::replace(&mut waiting.storing, true)
+        };
+        if begin {
+            let issuing = Arc::clone(self);
+            // Neither the caller, who may go away, nor the thread that answers him, which may end first when the service stops.
+            let store = async move { issuing.store_waiting().await };
+            match &self.runtime {
+                Some(runtime) => runtime.spawn(store),
+                None => tokio::spawn(store),
+            };
+        }
+        match timeout(LONGEST, answer).await {
+            Ok(Ok(stored)) => stored,
+            Ok(Err(_)) => Err(StorageError::Unavailable(
+                "the service is stopping".to_owned(),
+            )),
+            Err(_) => {
+                self.metrics.timeouts.count("connection");
+                Err(StorageError::Busy("no connection became free".to_owned()))
+            }
+        }
+    }
+
+    async fn store_waiting(&self) {
+        let mut storing = Storing(Some(self));
+        while let Some(calls) = self.next() {
+            let (begun, size) = (clock::monotonic(), calls.len());
+            let (issues, replies): (Vec<_>, Vec<_>) = calls
+                .into_iter()
+                .map(|call| (call.issue, call.reply))
+                .unzip();
+            let work = move |c: &mut AnyConnection| store(c, &issues);
+            match self.pool.call(Does::WriteOnce, work).await {
+                Ok(stored) => {
+                    for (reply, stored) in replies.into_iter().zip(stored) {
+                        let _gone = reply.send(Ok(stored));
+                    }
+                }
+                Err(error) => self.fail(replies, &error),
+            }
+            let fewer = self.lock().calls.len() < size;
+            if fewer && begun.elapsed() > 4 * PATIENCE {
+                tokio::time::sleep(PATIENCE).await;
+            }
+        }
+        storing.0 = None; // it is somebody else's by now
+    }
+
+    /// Tells these callers of an error, and all who came meanwhile: one after the other would wait for the same.
+    fn fail(&self, replies: Vec<oneshot::Sender<Result<bool>>>, error: &StorageError) {
+        let meanwhile = std::mem::take(&mut self.lock().calls);
+        let meanwhile = meanwhile.into_iter().map(|call| call.reply);
+        for reply in replies.into_iter().chain(meanwhile) {
+            let _gone = reply.send(Err(error.clone()));
+        }
     }
 
     /// What is stored next; none when nothing waits, and then nobody stores any more.
@@ -83,8 +179,8 @@ impl Gathered {
 
 impl Drop for Storing<'_> {
     fn drop(&mut self) {
-        if let Some(gathered) = self.0 {
-            let mut waiting = gathered.lock();
+        if let Some(issuing) = self.0 {
+            let mut waiting = issuing.lock();
             waiting.storing = false;
             waiting.calls.clear();
         }
@@ -94,63 +190,23 @@ impl Drop for Storing<'_> {
 impl Storage {
     /// Stores a token. Says whether what is remembered of its client still holds: nothing is stored otherwise.
     pub async fn issue(&self, issue: Issue) -> Result<bool> {
-        let Backend::Postgres(_) = self.0.backend else {
-            let insert = move |c: &mut AnyConnection| access_tokens::insert_if_authentic(c, &issue);
-            return self.write_last(insert).await;
-        };
-        let (reply, answer) = oneshot::channel();
-        let begin = {
-            let mut waiting = self.gathered().lock();
-            if waiting.calls.len() >= WAITING {
-                return Err(StorageError::Busy("too many calls are waiting".to_owned()));
+        match &self.0.backend {
+            Backend::Sqlite { .. } => {
+                let insert =
+                    move |c: &mut AnyConnection| access_tokens::insert_if_authentic(c, &issue);
+                self.write_last(insert).await
             }
-            waiting.calls.push(Call { issue, reply });
-            !std::mem::replace(&mut waiting.storing, true)
-        };
-        if begin {
-            let storage = self.clone();
-            // Neither the caller, who may go away, nor the thread that answers him, which may end first when the service stops.
-            let store = async move { storage.issue_gathered().await };
-            match &self.0.runtime {
-                Some(runtime) => runtime.spawn(store),
-                None => tokio::spawn(store),
-            };
-        }
-        let ended = |_| StorageError::Unavailable("the service is stopping".to_owned());
-        answer.await.map_err(ended)?
-    }
-
-    async fn issue_gathered(&self) {
-        let mut storing = Storing(Some(self.gathered()));
-        while let Some(calls) = self.gathered().next() {
-            let (begun, size) = (clock::monotonic(), calls.len());
-            let (issues, replies): (Vec<_>, Vec<_>) = calls
-                .into_iter()
-                .map(|call| (call.issue, call.reply))
-                .unzip();
-            let stored = self.write_issuing(move |c| Ok(store(c, &issues))).await;
-            let failed: Option<StorageError> = stored.as_ref().err().cloned();
-            let mut outcomes = stored.unwrap_or_default().into_iter();
-            for reply in replies {
-                let outcome = match &failed {
-                    Some(error) => Err(error.clone()),
-                    None => outcomes.next().unwrap_or(Ok(false)),
-                };
-                let _gone = reply.send(outcome);
-            }
-            let fewer = self.gathered().lock().calls.len() < size;
-            if fewer && begun.elapsed() > 4 * PATIENCE {
-                tokio::time::sleep(PATIENCE).await;
+            Backend::Postgres { tokens, .. } => {
+                let span = span!("database", gate = "write");
+                tokens.issue(issue).instrument(span).await
             }
         }
-        storing.0 = None; // it is somebody else's by now
     }
 }
 
 /// Stores tokens, and says of each whether it was stored.
-fn store(c: &mut AnyConnection, issues: &[Issue]) -> Vec<Result<bool>> {
+fn store(c: &mut AnyConnection, issues: &[Issue]) -> Result<Vec<bool>> {
     match store_all(c, issues) {
-        Ok(stored) => stored.into_iter().map(Ok).collect(),
         // The client of one of them was deleted just now, and that is not the others' fault.
         Err(StorageError::Gone) => {
             let alone = |issue| match store_all(c, std::slice::from_ref(issue)) {
@@ -160,21 +216,17 @@ fn store(c: &mut AnyConnection, issues: &[Issue]) -> Vec<Result<bool>> {
             };
             issues.iter().map(alone).collect()
         }
-        Err(error) => vec![Err(error); issues.len()],
+        ended => ended,
     }
 }
 
 /// Stores those of which all that is remembered holds, in one statement.
 fn store_all(c: &mut AnyConnection, issues: &[Issue]) -> Result<Vec<bool>> {
-    let stored: Vec<Id> = match c {
-        AnyConnection::Postgres(postgres) => Arrays::of(issues).get_results(postgres)?,
-        AnyConnection::Sqlite(_) => {
-            let each = issues.iter();
-            return each
-                .map(|issue| access_tokens::insert_if_authentic(c, issue))
-                .collect();
-        }
+    let AnyConnection::Postgres(postgres) = c else {
+        let error = "SQLite stores tokens one by one".to_owned();
+        return Err(StorageError::Internal(error));
     };
+    let stored: Vec<Id> = Arrays::of(issues).get_results(postgres)?;
     let is_stored = |issue: &Issue| stored.iter().any(|id| id.0 == issue.entry.id);
     Ok(issues.iter().map(is_stored).collect())
 }

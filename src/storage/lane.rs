@@ -16,6 +16,7 @@ use super::connection::AnyConnection;
 use super::error::{Result, StorageError};
 use super::queue::{Queue, Refused};
 use super::remembered::Epochs;
+use super::wal::Wal;
 use crate::clock;
 use crate::domain::DatabaseUrl;
 use crate::telemetry::metrics::StorageMetrics;
@@ -25,8 +26,8 @@ const BATCH: usize = 256;
 /// The most closures that wait; beyond, callers are told to come back.
 const QUEUE: usize = 1024;
 
-/// A transaction that takes longer is worth waiting for its callers; of one that takes longer still, it is no measure.
-const SLOW: Duration = Duration::from_micros(400);
+/// A commit that takes longer is worth waiting for the callers of the last one; of one that takes longer still, it is no measure.
+const SLOW: Duration = Duration::from_millis(1);
 const SLOWEST: Duration = Duration::from_millis(8);
 
 /// What a lane's transactions may do.
@@ -115,13 +116,13 @@ impl Lane {
         metrics: &Arc<StorageMetrics>,
     ) -> Result<Self> {
         let queue = Arc::new(Queue::<Box<dyn Job>>::new(QUEUE));
-        let start = |index| {
+        let start = |index, wal: Option<Wal>| {
             let connection = open(url, mode)?;
             let (url, jobs, epochs) = (url.clone(), queue.reader(), Arc::clone(epochs));
             let metrics = Arc::clone(metrics);
             std::thread::Builder::new()
                 .name(format!("sqlite-{mode:?}-{index}").to_lowercase())
-                .spawn(move || drain(&url, mode, connection, &jobs, &epochs, &metrics))
+                .spawn(move || drain(&url, mode, connection, wal, &jobs, &epochs, &metrics))
                 .map_err(|e| StorageError::Unavailable(format!("cannot start a thread: {e}")))
         };
         // When one cannot start, dropping this ends the others.
@@ -131,7 +132,12 @@ impl Lane {
             metrics: Arc::clone(metrics),
         };
         for index in 0..threads {
-            lane.threads.push(start(index)?);
+            let (wal, mover) = match mode {
+                Mode::Write => Wal::start(url).map(|(wal, mover)| (Some(wal), Some(mover)))?,
+                Mode::Read => (None, None),
+            };
+            lane.threads.push(start(index, wal)?);
+            lane.threads.extend(mover); // ends after the one that writes
         }
         Ok(lane)
     }
@@ -189,6 +195,7 @@ fn drain(
     url: &DatabaseUrl,
     mode: Mode,
     connection: AnyConnection,
+    mut wal: Option<Wal>,
     jobs: &Queue<Box<dyn Job>>,
     epochs: &Epochs,
     metrics: &StorageMetrics,
@@ -205,7 +212,7 @@ fn drain(
         if batch.is_empty() {
             return;
         }
-        let (begun, size) = (clock::monotonic(), batch.len());
+        let (size, mut committing) = (batch.len(), Duration::ZERO);
         let transaction = gate.begin(batch.len());
         let opened = match connection.take() {
             Some(open) => Ok(open),
@@ -214,7 +221,7 @@ fn drain(
         let ended = match opened {
             Ok(mut open) => {
                 let ended = match mode {
-                    Mode::Write => write_all(&mut open, &mut batch),
+                    Mode::Write => write_all(&mut open, &mut batch, &mut committing),
                     Mode::Read => read_all(&mut open, &mut batch),
                 };
                 // After an I/O error the transaction's state is unknown: begin anew.
@@ -225,33 +232,41 @@ fn drain(
         };
         rhythm = Rhythm {
             expected: size,
-            taken: begun.elapsed(),
+            committing,
         };
         drop(transaction);
         epochs.end_transaction();
+        if let (Some(wal), Ok(())) = (&mut wal, &ended) {
+            wal.grew(size);
+        }
         batch.drain(..).for_each(|mut job| job.answer(&ended));
     }
 }
 
-/// How the last transaction went. Callers who were answered together mostly come back together, so on a slow disk it pays to wait a
-/// little for all of them: otherwise the first to come back has a commit for itself, and all others wait for two.
+/// How the last transaction went. Callers who were answered together mostly come back together. Where the disk is what takes time, it
+/// pays to wait a little for all of them: otherwise the first to come back has a commit for itself, and all others wait for two. Where
+/// it is the work, to wait would only idle.
 #[derive(Debug, Default)]
 struct Rhythm {
     expected: usize,
-    taken: Duration,
+    committing: Duration,
 }
 
 impl Rhythm {
     fn patience(&self, mode: Mode) -> Duration {
         match mode {
             Mode::Read => Duration::ZERO,
-            Mode::Write if self.taken < SLOW => Duration::ZERO,
-            Mode::Write => self.taken.min(SLOWEST) / 4,
+            Mode::Write if self.committing < SLOW => Duration::ZERO,
+            Mode::Write => self.committing.min(SLOWEST) / 4,
         }
     }
 }
 
-fn write_all(connection: &mut AnyConnection, batch: &mut [Box<dyn Job>]) -> Result<()> {
+fn write_all(
+    connection: &mut AnyConnection,
+    batch: &mut [Box<dyn Job>],
+    committing: &mut Duration,
+) -> Result<()> {
     connection.begin_write()?;
     let entries = audit::Batch::begin();
     let mut run = || {
@@ -277,7 +292,10 @@ fn write_all(connection: &mut AnyConnection, batch: &mut [Box<dyn Job>]) -> Resu
             }
         }
         entries.write(connection)?;
-        connection.commit()
+        let begun = clock::monotonic();
+        let committed = connection.commit();
+        *committing = begun.elapsed();
+        committed
     };
     let ended = run();
     while ended.is_err() && connection.in_transaction() && connection.rollback().is_ok() {}

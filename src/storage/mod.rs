@@ -26,10 +26,9 @@ mod schema;
 mod timing;
 pub mod user_batches;
 pub mod users;
+mod wal;
 
 use std::sync::Arc;
-
-use tokio::runtime::Handle;
 
 use tracing::Instrument;
 
@@ -41,7 +40,7 @@ pub use migrations::SchemaStatus;
 
 use crate::domain::DatabaseUrl;
 use crate::telemetry::metrics::{StorageLevel, StorageMetrics};
-use issue::Gathered;
+use issue::Issuing;
 use lane::{Lane, Mode, Undo};
 use pool::{Does, Pool};
 use remembered::Epochs;
@@ -56,17 +55,12 @@ pub struct Storage(Arc<Inner>);
 struct Inner {
     backend: Backend,
     epochs: Arc<Epochs>,
-    gathered: Gathered,
-    /// On PostgreSQL a connection that only the token endpoint uses: who waits for a token does not wait behind a storm of passwords.
-    issuing: Option<Pool>,
-    /// The one that outlives whoever calls, where there is one.
-    runtime: Option<Handle>,
     metrics: Arc<StorageMetrics>,
 }
 
 enum Backend {
     Sqlite { writes: Lane, reads: Lane },
-    Postgres(Pool),
+    Postgres { calls: Pool, tokens: Arc<Issuing> },
 }
 
 /// What happens with a database that is not up to date.
@@ -97,26 +91,14 @@ impl Storage {
                     writes: Lane::start(url, Mode::Write, 1, &epochs, &metrics)?,
                     reads: Lane::start(url, Mode::Read, parallel as usize, &epochs, &metrics)?,
                 },
-                DatabaseUrl::Postgres(_) => Backend::Postgres(Pool::new(
-                    url,
-                    parallel,
-                    Arc::clone(&epochs),
-                    Arc::clone(&metrics),
-                )),
-            };
-            let issuing = match url {
-                DatabaseUrl::Sqlite(_) => None,
-                DatabaseUrl::Postgres(_) => {
-                    let (epochs, metrics) = (Arc::clone(&epochs), Arc::clone(&metrics));
-                    Some(Pool::new(url, 1, epochs, metrics))
-                }
+                DatabaseUrl::Postgres(_) => Backend::Postgres {
+                    calls: Pool::new(url, parallel, &epochs, &metrics),
+                    tokens: Issuing::new(Pool::new(url, 1, &epochs, &metrics), &metrics),
+                },
             };
             Ok(Self(Arc::new(Inner {
-                issuing,
                 backend,
                 epochs,
-                gathered: Gathered::default(),
-                runtime: Handle::try_current().ok(),
                 metrics,
             })))
         };
@@ -149,7 +131,7 @@ impl Storage {
         let call = async {
             match &self.0.backend {
                 Backend::Sqlite { reads, .. } => reads.call(Undo::Nothing, work).await,
-                Backend::Postgres(pool) => pool.call(Does::Read, work).await,
+                Backend::Postgres { calls, .. } => calls.call(Does::Read, work).await,
             }
         };
         call.instrument(span).await
@@ -166,7 +148,7 @@ impl Storage {
         let call = async {
             match &self.0.backend {
                 Backend::Sqlite { writes, .. } => writes.call(Undo::Savepoint, work).await,
-                Backend::Postgres(pool) => pool.call(Does::Write, work).await,
+                Backend::Postgres { calls, .. } => calls.call(Does::Write, work).await,
             }
         };
         call.instrument(span).await
@@ -184,7 +166,7 @@ impl Storage {
         let call = async {
             match &self.0.backend {
                 Backend::Sqlite { writes, .. } => writes.call(Undo::Nothing, work).await,
-                Backend::Postgres(pool) => pool.call(Does::Write, work).await,
+                Backend::Postgres { calls, .. } => calls.call(Does::Write, work).await,
             }
         };
         call.instrument(span).await
@@ -202,7 +184,7 @@ impl Storage {
         let call = async {
             match &self.0.backend {
                 Backend::Sqlite { writes, .. } => writes.call(Undo::Nothing, work).await,
-                Backend::Postgres(pool) => pool.call(Does::WriteOnce, work).await,
+                Backend::Postgres { calls, .. } => calls.call(Does::WriteOnce, work).await,
             }
         };
         call.instrument(span).await
@@ -220,29 +202,11 @@ impl Storage {
                 reads: reads.waiting(),
                 writes: writes.waiting(),
             },
-            Backend::Postgres(pool) => pool.level(),
+            Backend::Postgres { calls, tokens } => StorageLevel::Postgres {
+                calls: calls.level(),
+                tokens: tokens.level(),
+            },
         }
-    }
-
-    /// Like `write_one`, for what the token endpoint writes.
-    pub async fn write_issuing<T, E, F>(&self, work: F) -> std::result::Result<T, E>
-    where
-        T: Send + 'static,
-        E: From<StorageError> + Send + 'static,
-        F: FnOnce(&mut AnyConnection) -> std::result::Result<T, E> + Send + 'static,
-    {
-        match &self.0.issuing {
-            None => self.write_one(work).await,
-            Some(pool) => {
-                let (span, work) = timed("write", work);
-                let call = pool.call(Does::WriteOnce, work);
-                call.instrument(span).await
-            }
-        }
-    }
-
-    fn gathered(&self) -> &Gathered {
-        &self.0.gathered
     }
 
     fn epochs(&self) -> &Epochs {

@@ -9,13 +9,15 @@ use super::connection::AnyConnection;
 use super::error::{Result, StorageError};
 use super::remembered::Epochs;
 use crate::domain::DatabaseUrl;
-use crate::telemetry::metrics::{StorageLevel, StorageMetrics};
+use crate::telemetry::metrics::{PoolLevel, StorageMetrics};
 use crate::{clock, telemetry};
 
 /// How long a caller waits for a connection before it is told to come back.
 const PATIENCE: Duration = Duration::from_secs(3);
 /// How long a caller waits for an answer. The server ends statements earlier; this is for one that has fallen silent.
 const ANSWER: Duration = Duration::from_secs(8);
+/// How long a caller waits in all.
+pub(super) const LONGEST: Duration = Duration::from_secs(PATIENCE.as_secs() + ANSWER.as_secs());
 /// A connection that was used within this time is trusted without asking the server.
 const FRESH: Duration = Duration::from_secs(1);
 /// The most callers that wait, for each connection.
@@ -109,24 +111,24 @@ impl Pool {
     pub(super) fn new(
         url: &DatabaseUrl,
         size: u32,
-        epochs: Arc<Epochs>,
-        metrics: Arc<StorageMetrics>,
+        epochs: &Arc<Epochs>,
+        metrics: &Arc<StorageMetrics>,
     ) -> Self {
         Self {
             url: url.clone(),
             size,
-            epochs,
+            epochs: Arc::clone(epochs),
             sets: Mutex::new(Sets {
                 current: Set::new(url, size),
                 left: Vec::new(),
             }),
             admitted: Arc::new(Semaphore::new(size as usize * WAITING_EACH)),
-            metrics,
+            metrics: Arc::clone(metrics),
         }
     }
 
     /// How many connections there may be, and who has or wants one; those that were left behind are in use.
-    pub(super) fn level(&self) -> StorageLevel {
+    pub(super) fn level(&self) -> PoolLevel {
         let size = self.size as usize;
         let used = |set: &Set| size.saturating_sub(set.running.available_permits());
         let sets = self.sets.lock().unwrap_or_else(PoisonError::into_inner);
@@ -134,7 +136,7 @@ impl Pool {
         let in_use = used(&sets.current) + left.map(|set| used(&set)).sum::<usize>();
         let admitted = size * WAITING_EACH;
         let admitted = admitted.saturating_sub(self.admitted.available_permits());
-        StorageLevel::Postgres {
+        PoolLevel {
             size,
             in_use,
             waiting: admitted.saturating_sub(in_use),

@@ -2,7 +2,8 @@
 //!
 //! What this process changes is forgotten at once: the statement that changes a row says so here, and once its transaction has ended, and
 //! before its caller is answered, everything that was remembered of its kind is void. What another process changes is seen after `STALE`
-//! at the latest, for then storage is asked again. Nothing is remembered of what does not exist.
+//! at the latest, for then storage is asked again - but by whoever takes the `last` word, however old, and has the statement that acts on
+//! it ask whether it still holds. Nothing is remembered of what does not exist.
 
 use std::borrow::Borrow;
 use std::cell::Cell;

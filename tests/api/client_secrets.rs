@@ -121,6 +121,17 @@ both! {
         assert!(secrets(&app, &client).await[0].last_used_at.unwrap() >= before);
     }
 
+    async fn o18_a_secret_that_has_ended_is_not_noted_as_used_by_whoever_tries_it(app: TestApp) {
+        let client = app.client(APP).await;
+        app.token_of(&client).await;
+        let used = secrets(&app, &client).await[0].last_used_at;
+        rotate(&app, &client, TimeDelta::zero()).await;
+        app.advance(600);
+        // The client is remembered, and the statement that would store the token says no.
+        assert_eq!(status(&app, &client).await, 401);
+        assert_eq!((secrets(&app, &client).await[1].last_used_at, used.is_some()), (used, true));
+    }
+
     async fn o18_whoever_uses_an_old_secret_still_is_told(app: TestApp) {
         let client = app.client(APP).await;
         app.token_of(&client).await;

@@ -130,6 +130,34 @@ both! {
         assert_eq!(shown.sum("unforget_build_info", &build), 1.0);
     }
 
+    async fn caches_show_how_often_they_knew(backend: Backend) {
+        let app = start(backend, None).await;
+        let client = app.client(APP).await;
+        app.user("ann@example.com").await;
+        let token = app.token_of(&client).await;
+        let link = app.mailed_token(&token, "ann@example.com").await;
+        let lookups = |s: &Scrape, cache, outcome| s.sum("unforget_cache_lookups_total", &[("cache", cache), ("outcome", outcome)]);
+        let all = |s: &Scrape, cache| lookups(s, cache, "hit") + lookups(s, cache, "miss");
+        let before = scrape(&app).await;
+        assert_eq!((all(&before, "links"), all(&before, "clients"), all(&before, "tokens")), (0.0, 1.0, 1.0));
+        // What is remembered for a second is mostly known, however slow the machine.
+        for round in 1.. {
+            for _ in 0..2 {
+                assert_eq!(app.check(&token, &link).await.said(), "200 token_valid");
+                app.token_of(&client).await;
+            }
+            let (shown, calls) = (scrape(&app).await, 2.0 * f64::from(round));
+            assert_eq!((all(&shown, "links"), all(&shown, "clients"), all(&shown, "tokens")), (calls, 1.0 + calls, 1.0 + calls));
+            for cache in ["links", "clients", "tokens"] {
+                assert!(lookups(&shown, cache, "miss") >= 1.0, "{cache}");
+            }
+            if ["links", "clients", "tokens"].iter().all(|cache| lookups(&shown, cache, "hit") >= 1.0) {
+                break;
+            }
+            assert!(round < 20, "{shown:#?}");
+        }
+    }
+
     async fn what_becomes_of_mails_is_counted(backend: Backend) {
         let app = start(backend, None).await;
         let token = app.token(APP).await;

@@ -1,7 +1,7 @@
 //! The two gates of storage: neighbours do not hurt each other, what is answered is durable, and too much is refused (D01, D04).
 
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use diesel::connection::SimpleConnection;
 use diesel::sql_types::BigInt;
@@ -198,6 +198,44 @@ async fn d01_sqlite_is_opened_for_durability_and_its_read_gate_only_reads() {
     };
     assert!(storage.read(write).await.is_err());
     assert!(storage.write(write).await.is_ok());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_written_leaves_the_log_of_sqlite_before_anybody_has_to_wait_for_it() {
+    let database = Database::create(Backend::Sqlite);
+    let storage = open(&database, 2);
+    execute(&storage, "CREATE TABLE ballast (b BLOB NOT NULL)")
+        .await
+        .unwrap();
+    let size = |name| {
+        let path = database.folder().unwrap().join(name);
+        std::fs::metadata(path).unwrap().len()
+    };
+    let (file, log) = (|| size("unforget.db"), || size("unforget.db-wal"));
+    // Each writes a page.
+    let write = async |rows| {
+        let insert =
+            |_| async { execute(&storage, "INSERT INTO ballast VALUES (zeroblob(3900))").await };
+        for written in futures_util::future::join_all((0..rows).map(insert)).await {
+            written.unwrap();
+        }
+    };
+    let before = file();
+    for _ in 0..4 {
+        write(500).await;
+    }
+    // The thread that writes would do it after 4,000 pages, while everybody waits.
+    assert!(log() < 15_000_000, "{}", log());
+    let begun = Instant::now();
+    while file() < before + 3_000_000 {
+        assert!(begun.elapsed() < PATIENCE, "{} {}", file(), log());
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    for _ in 0..40 {
+        write(500).await;
+        assert!(log() < 40_000_000, "{}", log());
+    }
+    assert!(file() > before + 60_000_000, "{}", file());
 }
 
 /// Another process that holds SQLite's write lock until it is dropped.

@@ -18,6 +18,7 @@ pub(super) struct Arrays<'a> {
     scopes: Vec<String>,
     created_at: Vec<At>,
     expires_at: Vec<At>,
+    jkts: Vec<Option<&'a [u8]>>,
     secrets: Vec<&'a [u8]>,
     client_scopes: Vec<String>,
     client_lifetimes: Vec<Option<i64>>,
@@ -45,6 +46,9 @@ impl<'a> Arrays<'a> {
             arrays.scopes.push(token.scopes.to_string());
             arrays.created_at.push(At(token.created_at));
             arrays.expires_at.push(At(token.expires_at));
+            arrays
+                .jkts
+                .push(token.jkt.as_ref().map(<[u8; 32]>::as_slice));
             arrays.secrets.push(secret.as_bytes());
             arrays.client_scopes.push(client.scopes.to_string());
             let lifetime = client.token_lifetime.map(|lifetime| lifetime.num_seconds());
@@ -75,6 +79,8 @@ impl QueryFragment<Pg> for Arrays<'_> {
             out.push_bind_param::<Array<InstantSql>, _>(instants)?;
         }
         out.push_sql(", ");
+        out.push_bind_param::<Array<Nullable<Binary>>, _>(&self.jkts)?;
+        out.push_sql(", ");
         out.push_bind_param::<Array<Binary>, _>(&self.secrets)?;
         out.push_sql(", ");
         out.push_bind_param::<Array<Text>, _>(&self.client_scopes)?;
@@ -93,10 +99,10 @@ impl QueryFragment<Pg> for Arrays<'_> {
             out.push_bind_param::<Array<Nullable<Text>>, _>(words)?;
         }
         out.push_sql(
-            ") AS asked (digest, client_id, scopes, created_at, expires_at, secret, client_scopes, lifetime, must_prove, id, at, act, \
+            ") AS asked (digest, client_id, scopes, created_at, expires_at, jkt, secret, client_scopes, lifetime, must_prove, id, at, act, \
              actor, request_id, address)), \
-             issued AS (INSERT INTO access_tokens (digest, client_id, scopes, created_at, expires_at) \
-             SELECT asked.digest, asked.client_id, asked.scopes, asked.created_at, asked.expires_at FROM asked \
+             issued AS (INSERT INTO access_tokens (digest, client_id, scopes, created_at, expires_at, jkt) \
+             SELECT asked.digest, asked.client_id, asked.scopes, asked.created_at, asked.expires_at, asked.jkt FROM asked \
              JOIN client_secrets AS secrets ON secrets.client_id = asked.client_id AND secrets.digest = asked.secret \
              JOIN clients ON clients.id = asked.client_id \
              WHERE (secrets.expires_at IS NULL OR secrets.expires_at > asked.created_at) \

@@ -10,7 +10,7 @@ use prometheus_client::registry::Registry;
 
 use super::page::Page;
 use super::process::Process;
-use super::{HashLevel, Levels, Lookups, Metrics, StorageLevel};
+use super::{HashLevel, Levels, Lookups, Metrics, PoolLevel, StorageLevel};
 
 /// The forms that a scraper may ask for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -198,8 +198,12 @@ impl Scrape {
                 (labels("miss"), of.1.value()),
             ]
         };
-        let tokens = lookups("tokens", &metrics.token_cache).into_iter();
-        let all = tokens.chain(lookups("clients", &metrics.client_cache));
+        let caches = [
+            lookups("tokens", &metrics.token_cache),
+            lookups("clients", &metrics.client_cache),
+            lookups("links", &metrics.link_cache),
+        ];
+        let all = caches.into_iter().flatten();
         page.counters("unforget_cache_lookups", "What caches were asked for.", all)
     }
 
@@ -244,25 +248,25 @@ impl Scrape {
                     waiting,
                 )
             }
-            StorageLevel::Postgres {
-                size,
-                in_use,
-                waiting,
-            } => {
-                page.gauge(
+            StorageLevel::Postgres { calls, tokens } => {
+                let pools = |count: fn(&PoolLevel) -> usize| {
+                    let pools = [("calls", &calls), ("tokens", &tokens)];
+                    pools.map(|(pool, of)| ([("pool", pool)], level(count(of))))
+                };
+                page.gauges(
                     "unforget_database_pool_size",
                     "The most connections.",
-                    level(size),
+                    pools(|pool| pool.size),
                 )?;
-                page.gauge(
+                page.gauges(
                     "unforget_database_pool_in_use",
                     "Connections in use.",
-                    level(in_use),
+                    pools(|pool| pool.in_use),
                 )?;
-                page.gauge(
+                page.gauges(
                     "unforget_database_pool_waiting",
                     "Calls that wait for a connection.",
-                    level(waiting),
+                    pools(|pool| pool.waiting),
                 )?;
                 let timeouts = of.timeouts.counts();
                 page.words(

@@ -36,6 +36,8 @@ pub struct Metrics {
     pub token_cache: Lookups,
     /// The cache of clients.
     pub client_cache: Lookups,
+    /// The cache of links.
+    pub link_cache: Lookups,
     /// The queue of mails and what becomes of them.
     pub mail: MailMetrics,
     storage: Arc<StorageMetrics>,
@@ -64,6 +66,7 @@ impl Metrics {
             ]),
             token_cache: Lookups::default(),
             client_cache: Lookups::default(),
+            link_cache: Lookups::default(),
             mail: MailMetrics::default(),
             storage,
             hashing,
@@ -234,15 +237,24 @@ pub enum StorageLevel {
         /// Before the thread that writes.
         writes: usize,
     },
-    /// PostgreSQL: its pool.
+    /// PostgreSQL: connections.
     Postgres {
-        /// The most connections.
-        size: usize,
-        /// Those that somebody has.
-        in_use: usize,
-        /// Callers that wait for one.
-        waiting: usize,
+        /// For all calls but those for tokens.
+        calls: PoolLevel,
+        /// For tokens of applications.
+        tokens: PoolLevel,
     },
+}
+
+/// Who has connections, and who wants one.
+#[derive(Debug, Clone, Copy)]
+pub struct PoolLevel {
+    /// The most connections.
+    pub size: usize,
+    /// Those that somebody has.
+    pub in_use: usize,
+    /// Callers that wait for one.
+    pub waiting: usize,
 }
 
 /// Who waits for bcrypt.

@@ -2,8 +2,11 @@
 
 use std::sync::Mutex;
 use std::sync::mpsc::{self, Sender};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use diesel::connection::SimpleConnection;
+use diesel::{Connection, PgConnection};
+use futures_util::future::join_all;
 use serde_json::json;
 use unforget::storage::StorageError;
 
@@ -14,6 +17,8 @@ use crate::helpers::{APP, Backend, PATIENCE, TestApp};
 use crate::postgres::TestDatabase;
 use crate::proxy::{Line, Proxy};
 use crate::smtp::{Behaviour, Stage};
+
+const GRANT: (&str, &str) = ("grant_type", "client_credentials");
 
 /// Holds one of the places in the database until what this returns is dropped.
 async fn hold(app: &TestApp, writes: bool) -> Sender<()> {
@@ -61,9 +66,10 @@ both! {
         shows(&app, |s| match backend {
             Backend::Sqlite => s.sum("unforget_storage_queue_depth", &[("gate", "read")]) >= 3.0,
             Backend::Postgres => {
-                s.value("unforget_database_pool_waiting") >= Some(3.0)
-                    && s.value("unforget_database_pool_in_use") == Some(size)
-                    && s.value("unforget_database_pool_size") == Some(size)
+                let calls = |name| s.sum(name, &[("pool", "calls")]);
+                calls("unforget_database_pool_waiting") >= 3.0
+                    && calls("unforget_database_pool_in_use") == size
+                    && calls("unforget_database_pool_size") == size
             }
         }).await;
         for task in asking {
@@ -73,7 +79,7 @@ both! {
         drop(held);
         shows(&app, |s| match backend {
             Backend::Sqlite => s.sum("unforget_storage_queue_depth", &[]) == 0.0,
-            Backend::Postgres => s.value("unforget_database_pool_waiting") == Some(0.0),
+            Backend::Postgres => s.sum("unforget_database_pool_waiting", &[]) == 0.0,
         }).await;
     }
 
@@ -122,6 +128,37 @@ both! {
     }
 }
 
+/// Many statements' worth of tokens wait for one that does not end: they are seen, and nobody waits for more than that one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tokens_that_wait_in_vain_are_shown_and_told_all_at_once() {
+    const CALLS: usize = 900;
+    let app = start(Backend::Postgres, None).await;
+    let client = app.client(APP).await;
+    app.token_of(&client).await;
+    let mut other = PgConnection::establish(&app.database.url()).unwrap();
+    other
+        .batch_execute("BEGIN; LOCK TABLE access_tokens IN ACCESS EXCLUSIVE MODE")
+        .unwrap();
+    let begun = Instant::now();
+    let asking = join_all((0..CALLS).map(|_| app.token_request(&client, &[GRANT])));
+    let tokens = |s: &Scrape, name| s.sum(name, &[("pool", "tokens")]);
+    let watching = shows(&app, |s| {
+        tokens(s, "unforget_database_pool_waiting") > 500.0
+            && tokens(s, "unforget_database_pool_in_use") == 1.0
+            && tokens(s, "unforget_database_pool_size") == 1.0
+    });
+    let (answers, _) = tokio::join!(asking, watching);
+    assert!(answers.iter().all(|answer| answer.status == 503));
+    // A statement has five seconds. One after the other they would take four times as long.
+    assert!(
+        begun.elapsed() < Duration::from_secs(11),
+        "{:?}",
+        begun.elapsed()
+    );
+    drop(other);
+    assert_eq!(app.token_request(&client, &[GRANT]).await.status, 200);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn writes_that_share_a_transaction_are_counted_as_one_batch() {
     let app = start(Backend::Sqlite, None).await;
@@ -129,8 +166,7 @@ async fn writes_that_share_a_transaction_are_counted_as_one_batch() {
     let before = shows(&app, |_| true).await;
     let held = hold(&app, true).await;
     let reminds: Vec<_> = (0..6).map(|at| format!("u{at}@example.com")).collect();
-    let reminds =
-        futures_util::future::join_all(reminds.iter().map(|email| app.remind(&token, email)));
+    let reminds = join_all(reminds.iter().map(|email| app.remind(&token, email)));
     let release = async {
         let waiting =
             |s: &Scrape| s.sum("unforget_storage_queue_depth", &[("gate", "write")]) >= 6.0;
