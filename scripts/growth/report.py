@@ -10,7 +10,7 @@ def markdown(results, arguments):
         "# How cost grows",
         "",
         "`scripts/bench-growth`: the same calls on databases of several sizes, in turns. As many live access tokens as users, a hundredth "
-        f"as many apps; limits off, the rest by default; {arguments.connections} connections, {arguments.seconds} s each, the median of "
+        f"as many apps, of which at most {arguments.callers:,} call, about as many tokens, links and users; limits off, the rest by default; {arguments.connections} connections, {arguments.seconds} s each, the median of "
         f"{arguments.rounds} rounds. CPU is the service's own; the last column is CPU per call as a multiple of the smallest database's.",
         "",
         "![curve](growth.svg)",

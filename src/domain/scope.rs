@@ -142,6 +142,17 @@ impl fmt::Debug for Scopes {
 mod tests {
     use super::*;
 
+    /// Storage compares the texts of scopes: whatever is new goes to the end, or every app with both would be refused.
+    #[test]
+    fn scopes_are_written_in_the_order_in_which_they_came_into_being() {
+        let all: Scopes = Scope::ALL.iter().copied().collect();
+        assert_eq!(
+            all.to_string(),
+            "password:remind password:reset password:change password:verify sessions:create users:read users:write \
+             users:resetPassword users:disclose tokens:introspect clients:write"
+        );
+    }
+
     #[test]
     fn order_and_repetition_mean_nothing_and_case_does() {
         let a: Scopes = "password:reset password:remind".parse().unwrap_or_default();
