@@ -159,14 +159,14 @@ impl AnyConnection {
     }
 
     /// Gives the one connection that writes to SQLite room to work: digests are random, so every insert touches another page. What
-    /// `checkpoint` leaves in the log, it moves itself once that is long. A log that grew while somebody's long read kept it from being
+    /// others leave in the log, it moves itself once that is long. A log that grew while somebody's long read kept it from being
     /// reset is cut again.
     pub(super) fn prepare_for_writes(&mut self) -> Result<()> {
         match self {
             // The last statement writes nothing, and is refused where the file may only be read: SQLite opens it all the same, and says
             // so no sooner than at the first write (bar D13).
             Self::Sqlite(c) => Ok(c.batch_execute(
-                "PRAGMA cache_size = -16384; PRAGMA wal_autocheckpoint = 4000; PRAGMA journal_size_limit = 33554432; \
+                "PRAGMA cache_size = -16384; PRAGMA wal_autocheckpoint = 8000; PRAGMA journal_size_limit = 33554432; \
                  DELETE FROM __diesel_schema_migrations WHERE 0",
             )?),
             Self::Postgres(_) => Ok(()),

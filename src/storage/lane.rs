@@ -236,10 +236,10 @@ fn drain(
         };
         drop(transaction);
         epochs.end_transaction();
-        if let (Some(wal), Ok(())) = (&mut wal, &ended) {
-            wal.grew(size);
-        }
         batch.drain(..).for_each(|mut job| job.answer(&ended));
+        if let (Some(wal), Some(open), Ok(())) = (&mut wal, &mut connection, &ended) {
+            wal.grew(size, open);
+        }
     }
 }
 
