@@ -47,8 +47,9 @@ async fn d14_with_64_descriptors_it_serves_few_at_a_time_and_has_enough_for_itse
     let mut service = program.serve_by(program.serve_after("ulimit -n 64")).await;
     let token = service.token(&client).await;
     let quiet = service.descriptors();
-    // Silent ones, more than there is room for: they wait before the door, and those inside are sent away in time.
-    let crowd = connect(&service, 20);
+    // Silent ones, more than there is room for: they wait before the door, and those inside are sent away after five seconds.
+    // Two have room at a time, so that whoever comes after ten waits for five such turns, and is ready to wait for twelve.
+    let crowd = connect(&service, 10);
     let begun = Instant::now();
     let most = async {
         let mut most = 0;
