@@ -22,34 +22,61 @@ pub struct Shifted {
     steady: Steady,
 }
 
+/// In microseconds.
+const SECOND: i64 = 1_000_000;
 /// The furthest step back that is walked and not followed at once: beyond, it was the time before that was wrong.
-const LONGEST_WALK: TimeDelta = TimeDelta::hours(2);
+const LONGEST_WALK: i64 = 2 * 60 * 60 * SECOND;
 
 /// Time that never steps back: while the machine's is behind, it goes on at half the pace until that has caught up.
 #[derive(Debug, Default)]
-struct Steady(Mutex<Option<(DateTime<Utc>, std::time::Instant)>>);
+struct Steady {
+    /// The latest time that was told, in microseconds since 1970.
+    told: AtomicI64,
+    /// The last of them while the machine's time was behind, and when that was.
+    walked: Mutex<Option<(i64, std::time::Instant)>>,
+}
 
 impl Steady {
-    fn after(&self, machine: DateTime<Utc>) -> DateTime<Utc> {
-        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    fn after(&self, machine: i64) -> i64 {
+        let told = self.told.fetch_max(machine, Ordering::SeqCst);
+        match told <= machine {
+            true => machine,
+            false => self.walk(machine),
+        }
+    }
+
+    /// The machine is behind, which is so rare that this may wait for others.
+    fn walk(&self, machine: i64) -> i64 {
+        let mut walked = self.walked.lock().unwrap_or_else(PoisonError::into_inner);
+        let told = self.told.load(Ordering::SeqCst);
+        if told <= machine {
+            return machine; // it has caught up meanwhile
+        }
+        if told - machine > LONGEST_WALK {
+            self.told.store(machine, Ordering::SeqCst);
+            return machine;
+        }
         let at = monotonic();
-        let now = match *last {
-            Some((told, then)) if machine < told && told - machine <= LONGEST_WALK => {
-                let half = TimeDelta::from_std((at - then) / 2).unwrap_or_default();
-                let whole = TimeDelta::microseconds(half.num_microseconds().unwrap_or_default());
-                if whole.is_zero() {
+        let now = match *walked {
+            Some((last, then)) if last == told => {
+                let half = i64::try_from(((at - then) / 2).as_micros()).unwrap_or_default();
+                if half == 0 {
                     return told; // too little to count, and it adds up
                 }
-                told + whole
+                told + half
             }
-            _ => machine,
+            _ => told,
         };
-        *last = Some((now, at));
+        *walked = Some((now, at));
+        self.told.fetch_max(now, Ordering::SeqCst);
         now
     }
 }
 
-static MACHINE: Steady = Steady(Mutex::new(None));
+static MACHINE: Steady = Steady {
+    told: AtomicI64::new(0),
+    walked: Mutex::new(None),
+};
 
 impl Clock {
     /// A clock that stands at the machine's time until it is advanced.
@@ -59,16 +86,16 @@ impl Clock {
 
     /// The current time in UTC, in whole microseconds: what both databases can store.
     pub fn now(&self) -> DateTime<Utc> {
-        #[expect(clippy::disallowed_methods, reason = "this is the one place")]
-        let now = Utc::now();
-        let now = DateTime::from_timestamp_micros(now.timestamp_micros()).unwrap_or(now);
-        match self {
-            Self::System => MACHINE.after(now),
+        let (seconds, micros) = machine();
+        let machine = seconds * SECOND + i64::from(micros);
+        let now = match self {
+            Self::System => MACHINE.after(machine),
             Self::Shifted(shifted) => {
                 let seconds = shifted.seconds.load(Ordering::SeqCst);
-                shifted.steady.after(now + TimeDelta::seconds(seconds))
+                shifted.steady.after(machine + seconds * SECOND)
             }
-        }
+        };
+        DateTime::from_timestamp_micros(now).unwrap_or_default()
     }
 
     /// Lets time pass on a shifted clock, or the machine's clock step back; that of this machine cannot be moved.
@@ -79,6 +106,13 @@ impl Clock {
                 .fetch_add(by.num_seconds(), Ordering::SeqCst);
         }
     }
+}
+
+/// What the machine's clock says, in seconds since 1970 and microseconds: for logs. It may step back.
+pub fn machine() -> (i64, u32) {
+    #[expect(clippy::disallowed_methods, reason = "this is the one place")]
+    let now = Utc::now();
+    (now.timestamp(), now.timestamp_subsec_micros())
 }
 
 /// A point in time that only measures distances and never steps.

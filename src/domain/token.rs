@@ -64,10 +64,15 @@ impl<K: Kind> PlainToken<K> {
     /// Reads a token that a caller sent: `None` when it cannot be one of ours.
     pub fn parse(text: &str) -> Option<Self> {
         let body = text.strip_prefix(K::PREFIX)?;
-        if body.len() != BODY + CHECKSUM || !body.bytes().all(|b| b.is_ascii_alphanumeric()) {
+        if body.len() != BODY + CHECKSUM
+            || !body
+                .bytes()
+                .fold(true, |all, b| all & b.is_ascii_alphanumeric())
+        {
             return None;
         }
-        let mut expected = text[..text.len() - CHECKSUM].to_owned();
+        let mut expected = String::with_capacity(text.len());
+        expected.push_str(&text[..text.len() - CHECKSUM]);
         append_checksum(&mut expected);
         (expected == text).then(|| Self::wrap(expected))
     }
@@ -145,8 +150,9 @@ pub(super) fn base62<const N: usize>(bytes: [u8; N], width: usize, out: &mut Str
         let mut remainder = 0u64;
         for word in &mut words {
             let value = u128::from(remainder) << 64 | u128::from(*word);
-            *word = (value / u128::from(TEN_DIGITS)) as u64;
-            remainder = (value % u128::from(TEN_DIGITS)) as u64;
+            let quotient = value / u128::from(TEN_DIGITS);
+            remainder = (value - quotient * u128::from(TEN_DIGITS)) as u64;
+            *word = quotient as u64;
         }
         for digit in ten.iter_mut().rev() {
             *digit = ALPHABET[(remainder % 62) as usize];

@@ -119,9 +119,9 @@ fn presented(headers: &HeaderMap) -> (Scheme, Bearer) {
         return bearer(Bearer::Malformed);
     };
     let (name, token) = text.split_once(' ').unwrap_or((text, ""));
-    let scheme = match name.to_ascii_lowercase().as_str() {
-        "bearer" => Scheme::Bearer,
-        "dpop" => Scheme::Dpop,
+    let scheme = match name {
+        _ if name.eq_ignore_ascii_case("bearer") => Scheme::Bearer,
+        _ if name.eq_ignore_ascii_case("dpop") => Scheme::Dpop,
         _ => return bearer(Bearer::Absent), // RFC 6750 section 3.1: another scheme is as good as none
     };
     let token = token.trim_start_matches(' '); // RFC 9110 section 11.4: one or more spaces

@@ -91,14 +91,10 @@ impl Format {
             .and_then(|value| value.to_str().ok())
             .unwrap_or_default();
         let mut parts = text.split(';').map(str::trim);
-        let format = match parts
-            .next()
-            .unwrap_or_default()
-            .to_ascii_lowercase()
-            .as_str()
-        {
-            "application/json" => Self::Json,
-            "application/x-www-form-urlencoded" => Self::Form,
+        let kind = parts.next().unwrap_or_default();
+        let format = match kind {
+            _ if kind.eq_ignore_ascii_case("application/json") => Self::Json,
+            _ if kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") => Self::Form,
             _ => return Err(unsupported),
         };
         let other_charset = |p: &str| {

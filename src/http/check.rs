@@ -2,7 +2,7 @@
 
 use actix_web::{HttpResponse, web};
 use chrono::SecondsFormat;
-use serde_json::json;
+use serde::Serialize;
 
 use super::auth::{Caller, PasswordReset};
 use super::body::Body;
@@ -24,6 +24,13 @@ impl FromFields for CheckRequest {
     }
 }
 
+#[derive(Serialize)]
+struct CheckResponse {
+    status: &'static str,
+    success: String,
+    expires_at: String,
+}
+
 /// Tells whether a reset token is alive, and nothing about whose it is (bar F18).
 pub(super) async fn check(
     caller: Caller<PasswordReset>,
@@ -33,9 +40,9 @@ pub(super) async fn check(
 ) -> Result<HttpResponse, ApiError> {
     let checked = app.flows.check(caller.actor(), request.token.as_ref());
     let expires_at = checked.await?.ok_or(ApiError::WrongToken)?;
-    Ok(HttpResponse::Ok().json(json!({
-        "status": "token_valid",
-        "success": language.text("token-valid"),
-        "expires_at": expires_at.to_rfc3339_opts(SecondsFormat::Secs, true),
-    })))
+    Ok(HttpResponse::Ok().json(CheckResponse {
+        status: "token_valid",
+        success: language.text("token-valid"),
+        expires_at: expires_at.to_rfc3339_opts(SecondsFormat::Secs, true),
+    }))
 }

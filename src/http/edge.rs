@@ -37,7 +37,7 @@ pub(super) async fn edge<B: MessageBody + 'static>(
     let https = app.https;
     let started = clock::monotonic();
     let method = request.method().clone();
-    let span = tracing::info_span!("request", request_id = %id);
+    let span = tracing::info_span!("request", request_id = id.as_str());
     trace::begun(&span, request.headers());
     let voice = Voice::of(request.head(), &app, id.clone(), now);
     origin::note(&request, &app, &id);
@@ -96,7 +96,10 @@ pub(super) async fn edge<B: MessageBody + 'static>(
                     refusal,
                     elapsed,
                 );
-                tracing::info!(%method, route, status, refusal, why, elapsed_us, client, address, "answered");
+                let method = method.as_str();
+                tracing::info!(
+                    method, route, status, refusal, why, elapsed_us, client, address, "answered"
+                );
             }
             Ok(response)
         }

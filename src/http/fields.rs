@@ -254,6 +254,9 @@ pub(super) fn form(bytes: &[u8]) -> Result<Vec<(String, String)>, ApiError> {
 
 /// Decodes one half of a form's pair.
 pub(super) fn form_decode(text: &str) -> Option<String> {
+    if !text.contains(['%', '+']) {
+        return Some(text.to_owned()); // as nearly all that is sent
+    }
     let mut broken = text.split('%').skip(1).map(|rest| rest.as_bytes());
     if broken.any(|rest| rest.len() < 2 || !rest[..2].iter().all(u8::is_ascii_hexdigit)) {
         return None;

@@ -129,7 +129,7 @@ async fn issue_to_client(
         };
         if stored {
             if age == Age::Any {
-                known.used(&client, &secret, terms.now).await?;
+                known.used(&client, &secret, terms.now).await;
             }
             return Ok(issued);
         }

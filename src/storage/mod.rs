@@ -144,14 +144,7 @@ impl Storage {
         E: From<StorageError> + Send + 'static,
         F: FnOnce(&mut AnyConnection) -> std::result::Result<T, E> + Send + 'static,
     {
-        let (span, work) = timed("write", work);
-        let call = async {
-            match &self.0.backend {
-                Backend::Sqlite { writes, .. } => writes.call(Undo::Savepoint, work).await,
-                Backend::Postgres { calls, .. } => calls.call(Does::Write, work).await,
-            }
-        };
-        call.instrument(span).await
+        self.write_with(Undo::Savepoint, Does::Write, work).await
     }
 
     /// Like `write`, for a closure whose only write is its last statement: whatever it reads before. It is cheaper on SQLite,
@@ -162,14 +155,7 @@ impl Storage {
         E: From<StorageError> + Send + 'static,
         F: FnOnce(&mut AnyConnection) -> std::result::Result<T, E> + Send + 'static,
     {
-        let (span, work) = timed("write", work);
-        let call = async {
-            match &self.0.backend {
-                Backend::Sqlite { writes, .. } => writes.call(Undo::Nothing, work).await,
-                Backend::Postgres { calls, .. } => calls.call(Does::Write, work).await,
-            }
-        };
-        call.instrument(span).await
+        self.write_with(Undo::Nothing, Does::Write, work).await
     }
 
     /// Like `write`, for a closure that runs one statement that writes, and nothing that it must be undone with or that others must
@@ -180,11 +166,25 @@ impl Storage {
         E: From<StorageError> + Send + 'static,
         F: FnOnce(&mut AnyConnection) -> std::result::Result<T, E> + Send + 'static,
     {
+        self.write_with(Undo::Nothing, Does::WriteOnce, work).await
+    }
+
+    async fn write_with<T, E, F>(
+        &self,
+        undo: Undo,
+        does: Does,
+        work: F,
+    ) -> std::result::Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StorageError> + Send + 'static,
+        F: FnOnce(&mut AnyConnection) -> std::result::Result<T, E> + Send + 'static,
+    {
         let (span, work) = timed("write", work);
         let call = async {
             match &self.0.backend {
-                Backend::Sqlite { writes, .. } => writes.call(Undo::Nothing, work).await,
-                Backend::Postgres { calls, .. } => calls.call(Does::WriteOnce, work).await,
+                Backend::Sqlite { writes, .. } => writes.call(undo, work).await,
+                Backend::Postgres { calls, .. } => calls.call(does, work).await,
             }
         };
         call.instrument(span).await

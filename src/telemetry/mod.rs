@@ -11,10 +11,12 @@ use std::io::{BufWriter, IsTerminal};
 
 use tokio::runtime::Handle;
 use tracing::Span;
+use tracing::level_filters::LevelFilter;
 use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, Layer, Registry};
+use tracing_subscriber::{Layer, Registry};
 
 pub(crate) use spans::span;
 pub use spans::{ExportError, Outcome, answered, continue_trace};
@@ -56,7 +58,9 @@ fn subscribe(writer: NonBlocking, spans: Option<&Spans>) {
     let level = wanted
         .parse::<tracing::Level>()
         .unwrap_or(tracing::Level::INFO);
-    let filter = EnvFilter::new(format!("warn,unforget={level}"));
+    let filter = Targets::new()
+        .with_default(LevelFilter::WARN)
+        .with_target(env!("CARGO_PKG_NAME"), level);
     let lines = lines(writer);
     // A second call, as in tests, keeps the first subscriber.
     match spans {

@@ -2,7 +2,8 @@
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::json;
 
 use super::parameters::Parameters;
 use super::{OauthError, authentication};
@@ -26,12 +27,12 @@ pub(in crate::http) async fn introspect(
         .get("token")
         .ok_or_else(|| OauthError::malformed("token is missing"))?;
     let found = look_up(&app.known, &caller, token, app.flows.clock.now()).await?;
-    let body = match found {
-        Some(known) => active(&known.live, &app.flows.public_url),
+    let mut response = HttpResponse::Ok();
+    Ok(match &found {
+        Some(known) => response.json(Introspection::of(&known.live, &app.flows.public_url)),
         // Nothing more: not even whether it was one once, or is somebody else's (section 2.2).
-        None => json!({"active": false}),
-    };
-    Ok(HttpResponse::Ok().json(body))
+        None => response.json(json!({"active": false})),
+    })
 }
 
 async fn caller(
@@ -73,24 +74,45 @@ async fn caller(
     })
 }
 
-fn active(live: &LiveToken, issuer: &str) -> Value {
-    let subject = live
-        .subject
-        .map_or_else(|| live.client_id.to_string(), |user| user.to_string());
-    let mut told = json!({
-        "active": true,
-        "iss": issuer,
-        "client_id": live.client_id.as_str(),
-        "sub": subject,
-        "scope": live.scopes.to_string(),
-        "token_type": "Bearer",
-        "iat": live.created_at.timestamp(),
-        "exp": live.expires_at.timestamp(),
-    });
-    // RFC 9449 section 6.2.
-    if let Some(jkt) = live.jkt {
-        told["token_type"] = json!("DPoP");
-        told["cnf"] = json!({"jkt": URL_SAFE_NO_PAD.encode(jkt)});
+/// What is told of an active token (section 2.2).
+#[derive(Serialize)]
+struct Introspection<'a> {
+    active: bool,
+    iss: &'a str,
+    client_id: &'a str,
+    sub: String,
+    scope: String,
+    token_type: &'static str,
+    iat: i64,
+    exp: i64,
+    /// The key that it is bound to (RFC 9449 section 6.2).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cnf: Option<Confirmation>,
+}
+
+#[derive(Serialize)]
+struct Confirmation {
+    jkt: String,
+}
+
+impl<'a> Introspection<'a> {
+    fn of(live: &'a LiveToken, issuer: &'a str) -> Self {
+        let user = live.subject.map(|user| user.to_string());
+        Self {
+            active: true,
+            iss: issuer,
+            client_id: live.client_id.as_str(),
+            sub: user.unwrap_or_else(|| live.client_id.to_string()),
+            scope: live.scopes.to_string(),
+            token_type: match live.jkt {
+                Some(_) => "DPoP",
+                None => "Bearer",
+            },
+            iat: live.created_at.timestamp(),
+            exp: live.expires_at.timestamp(),
+            cnf: live.jkt.map(|jkt| Confirmation {
+                jkt: URL_SAFE_NO_PAD.encode(jkt),
+            }),
+        }
     }
-    told
 }
