@@ -22,7 +22,7 @@ pub struct Shifted {
     steady: Steady,
 }
 
-/// In microseconds.
+/// A second, in microseconds.
 const SECOND: i64 = 1_000_000;
 /// The furthest step back that is walked and not followed at once: beyond, it was the time before that was wrong.
 const LONGEST_WALK: i64 = 2 * 60 * 60 * SECOND;
@@ -45,15 +45,19 @@ impl Steady {
         }
     }
 
-    /// The machine is behind, which is so rare that this may wait for others.
+    /// Behind what was told: the machine's clock was set back, or another thread was faster.
     fn walk(&self, machine: i64) -> i64 {
         let mut walked = self.walked.lock().unwrap_or_else(PoisonError::into_inner);
-        let told = self.told.load(Ordering::SeqCst);
+        let told = self.told.fetch_max(machine, Ordering::SeqCst);
         if told <= machine {
-            return machine; // it has caught up meanwhile
+            return machine; // another thread has followed a long step meanwhile
         }
         if told - machine > LONGEST_WALK {
-            self.told.store(machine, Ordering::SeqCst);
+            *walked = None;
+            // Where another thread was told more in between, the next call decides again.
+            let _followed =
+                self.told
+                    .compare_exchange(told, machine, Ordering::SeqCst, Ordering::SeqCst);
             return machine;
         }
         let at = monotonic();
@@ -108,8 +112,8 @@ impl Clock {
     }
 }
 
-/// What the machine's clock says, in seconds since 1970 and microseconds: for logs. It may step back.
-pub fn machine() -> (i64, u32) {
+/// What the machine's clock says, in seconds since 1970 and microseconds. It may step back: logs tell it all the same.
+pub(crate) fn machine() -> (i64, u32) {
     #[expect(clippy::disallowed_methods, reason = "this is the one place")]
     let now = Utc::now();
     (now.timestamp(), now.timestamp_subsec_micros())

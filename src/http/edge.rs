@@ -111,7 +111,8 @@ pub(super) async fn edge<B: MessageBody + 'static>(
                 Some("internal"),
                 elapsed,
             );
-            tracing::error!(%method, elapsed_us, "not answered by a handler");
+            let method = method.as_str();
+            tracing::error!(method, elapsed_us, "not answered by a handler");
             Err(error)
         }
     }

@@ -46,6 +46,7 @@ pub(super) fn put(headers: &mut HeaderMap, request_id: &str, https: bool) {
     let chosen: Vec<_> = headers.keys().cloned().collect();
     headers.reserve(ALWAYS.len() + 2);
     for (name, value) in ALWAYS.iter().chain(https.then_some(&HSTS)) {
+        // What is not there yet is appended for less than it would be replaced.
         if !chosen.contains(name) {
             headers.append(name.clone(), value.clone());
         }

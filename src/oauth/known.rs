@@ -204,7 +204,9 @@ impl Known {
         let written: Result<_, StorageError> = note.await;
         if let Err(error) = written {
             known.noted.store(noted, Ordering::Relaxed);
-            tracing::warn!(%error, "the use of a secret was not noted");
+            if !error.is_passing() {
+                tracing::error!(%error, "the use of a secret was not noted");
+            }
         }
     }
 }

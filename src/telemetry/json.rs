@@ -81,7 +81,7 @@ thread_local! {
     static SECOND: RefCell<(i64, String)> = const { RefCell::new((i64::MIN, String::new())) };
 }
 
-/// Writes the time of day in UTC, to the microsecond (RFC 3339). Thousands of lines share what comes before the fraction.
+/// Writes date and time in UTC, to the microsecond (RFC 3339). Thousands of lines share what comes before the fraction.
 fn write_time(line: &mut impl Write) -> fmt::Result {
     let (second, micros) = clock::machine();
     SECOND.with_borrow_mut(|(last, text)| {
@@ -232,7 +232,10 @@ mod tests {
             tracing::warn!(status = 200_u16, ok = true, none, word = "w", "done {}", 1);
         });
         let line = &lines[0];
-        assert!(line["timestamp"].as_str().unwrap().ends_with('Z'));
+        let written = line["timestamp"].as_str().unwrap();
+        assert_eq!((written.len(), &written[26..]), (27, "Z"), "{written}");
+        let written = DateTime::parse_from_rfc3339(written).unwrap();
+        assert!((written.timestamp() - clock::machine().0).abs() < 60);
         assert_eq!(line["level"], "WARN");
         assert_eq!(line["message"], "done 1");
         assert_eq!((&line["status"], &line["ok"]), (&json!(200), &json!(true)));

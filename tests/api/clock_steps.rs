@@ -43,6 +43,27 @@ fn d09_the_clock_never_goes_back_and_follows_what_was_put_right() {
     assert!(clock.now() < wrong - TimeDelta::days(2));
 }
 
+#[test]
+fn d09_for_no_thread_does_the_clock_go_back() {
+    let clock = Clock::shifted();
+    std::thread::scope(|threads| {
+        for _ in 0..4 {
+            threads.spawn(|| {
+                let mut last = clock.now();
+                for _ in 0..50_000 {
+                    let now = clock.now();
+                    assert!(now >= last, "{now} after {last}");
+                    last = now;
+                }
+            });
+        }
+        for minutes in [20, -40, 30, -20, 50, -40].repeat(50) {
+            clock.advance(TimeDelta::minutes(minutes));
+            std::thread::sleep(std::time::Duration::from_micros(200));
+        }
+    });
+}
+
 both! {
     async fn d09_a_clock_that_steps_back_revives_no_token_link_or_secret(app: TestApp) {
         app.user(ANN).await;
