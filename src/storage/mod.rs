@@ -91,10 +91,14 @@ impl Storage {
                     writes: Lane::start(url, Mode::Write, 1, &epochs, &metrics)?,
                     reads: Lane::start(url, Mode::Read, parallel as usize, &epochs, &metrics)?,
                 },
-                DatabaseUrl::Postgres(_) => Backend::Postgres {
-                    calls: Pool::new(url, parallel, &epochs, &metrics),
-                    tokens: Issuing::new(Pool::new(url, 1, &epochs, &metrics), &metrics),
-                },
+                DatabaseUrl::Postgres(_) => {
+                    let losses = Arc::default();
+                    let pool = |size| Pool::new(url, size, &epochs, &metrics, &losses);
+                    Backend::Postgres {
+                        calls: pool(parallel),
+                        tokens: Issuing::new(pool(1), &metrics),
+                    }
+                }
             };
             Ok(Self(Arc::new(Inner {
                 backend,

@@ -1,5 +1,6 @@
 //! The pool of PostgreSQL connections: bounded, and healing after the server was away or has fallen silent (bar D05).
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -18,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 const ANSWER: Duration = Duration::from_secs(8);
 /// How long a caller waits in all.
 pub(super) const LONGEST: Duration = Duration::from_secs(PATIENCE.as_secs() + ANSWER.as_secs());
-/// A connection that was used within this time is trusted without asking the server.
+/// A connection that was used within this time is trusted without asking the server, unless another was lost since.
 const FRESH: Duration = Duration::from_secs(1);
 /// The most callers that wait, for each connection.
 const WAITING_EACH: usize = 64;
@@ -35,7 +36,13 @@ pub(super) struct Pool {
     sets: Mutex<Sets>,
     admitted: Arc<Semaphore>,
     metrics: Arc<StorageMetrics>,
+    losses: Arc<Losses>,
 }
+
+/// How often a connection was found lost. Where one is, most likely all are that were made before: whoever gets one of them next
+/// should not learn it by a failure. Pools of one server share it.
+#[derive(Debug, Default)]
+pub(super) struct Losses(AtomicU64);
 
 /// The connections in use, and those that were left behind and still live.
 struct Sets {
@@ -59,12 +66,27 @@ pub(super) enum Does {
     WriteOnce,
 }
 
-struct Opener(DatabaseUrl);
+struct Opener {
+    url: DatabaseUrl,
+    losses: Arc<Losses>,
+}
 
 struct Pooled {
     connection: AnyConnection,
     used: Instant,
     lost: bool,
+    /// The losses that were known when the server last answered here.
+    losses: u64,
+}
+
+impl Losses {
+    fn known(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn one(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 impl r2d2::ManageConnection for Opener {
@@ -72,19 +94,26 @@ impl r2d2::ManageConnection for Opener {
     type Error = StorageError;
 
     fn connect(&self) -> Result<Pooled> {
+        let losses = self.losses.known();
         Ok(Pooled {
-            connection: AnyConnection::open(&self.0)?,
+            connection: AnyConnection::open(&self.url)?,
             used: clock::monotonic(),
             lost: false,
+            losses,
         })
     }
 
     fn is_valid(&self, pooled: &mut Pooled) -> Result<()> {
-        if pooled.used.elapsed() < FRESH {
-            Ok(())
-        } else {
-            pooled.connection.ping()
+        let losses = self.losses.known();
+        if pooled.used.elapsed() < FRESH && pooled.losses == losses {
+            return Ok(());
         }
+        pooled.losses = losses;
+        let answer = pooled.connection.ping();
+        if answer.is_err() {
+            self.losses.one();
+        }
+        answer
     }
 
     fn has_broken(&self, pooled: &mut Pooled) -> bool {
@@ -93,14 +122,18 @@ impl r2d2::ManageConnection for Opener {
 }
 
 impl Set {
-    fn new(url: &DatabaseUrl, size: u32) -> Arc<Self> {
+    fn new(url: &DatabaseUrl, size: u32, losses: &Arc<Losses>) -> Arc<Self> {
+        let opener = Opener {
+            url: url.clone(),
+            losses: Arc::clone(losses),
+        };
         Arc::new(Self {
             connections: r2d2::Pool::builder()
                 .max_size(size)
                 .min_idle(Some(1))
                 .connection_timeout(PATIENCE)
                 .error_handler(Box::new(r2d2::NopErrorHandler)) // each caller gets and logs the error itself
-                .build_unchecked(Opener(url.clone())),
+                .build_unchecked(opener),
             running: Arc::new(Semaphore::new(size as usize)),
         })
     }
@@ -113,17 +146,19 @@ impl Pool {
         size: u32,
         epochs: &Arc<Epochs>,
         metrics: &Arc<StorageMetrics>,
+        losses: &Arc<Losses>,
     ) -> Self {
         Self {
             url: url.clone(),
             size,
             epochs: Arc::clone(epochs),
             sets: Mutex::new(Sets {
-                current: Set::new(url, size),
+                current: Set::new(url, size, losses),
                 left: Vec::new(),
             }),
             admitted: Arc::new(Semaphore::new(size as usize * WAITING_EACH)),
             metrics: Arc::clone(metrics),
+            losses: Arc::clone(losses),
         }
     }
 
@@ -154,7 +189,7 @@ impl Pool {
         sets.left.retain(|set| set.strong_count() > 0);
         if Arc::ptr_eq(&sets.current, silent) && sets.left.len() + 1 < SETS {
             sets.left.push(Arc::downgrade(silent));
-            sets.current = Set::new(&self.url, self.size);
+            sets.current = Set::new(&self.url, self.size, &self.losses);
             tracing::warn!(
                 left = sets.left.len(),
                 "the database does not answer: connecting anew"
@@ -183,7 +218,7 @@ impl Pool {
             busy("no connection became free")
         })?;
         let (used, epochs) = (Arc::clone(&set), Arc::clone(&self.epochs));
-        let metrics = Arc::clone(&self.metrics);
+        let (metrics, losses) = (Arc::clone(&self.metrics), Arc::clone(&self.losses));
         let ended = telemetry::blocking(move || {
             // Held by the work, not by whoever waits for it.
             let _places = (admitted, running);
@@ -204,6 +239,9 @@ impl Pool {
             epochs.end_transaction();
             // Many errors can mean that the server is gone; only a server that takes writes keeps its connection.
             pooled.lost = outcome.is_err() && !pooled.connection.takes_writes();
+            if pooled.lost {
+                losses.one();
+            }
             pooled.used = clock::monotonic();
             outcome
         });

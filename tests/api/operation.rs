@@ -6,12 +6,17 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use diesel::{Connection, PgConnection, RunQueryDsl, sql_query};
+use futures_util::future::join_all;
 use serde_json::json;
 
 use crate::both;
 use crate::helpers::{APP, Backend, PATIENCE, Reply, TestApp};
 use crate::postgres::{PrivateServer, TestDatabase};
 use unforget::flows::By;
+
+/// Ends all connections to the database but the one that says it.
+const OTHERS_END: &str = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
+                          WHERE datname = current_database() AND pid <> pg_backend_pid()";
 
 async fn get(app: &TestApp, path: &str) -> Reply {
     Reply::of(app.request("GET", path).send().await.unwrap()).await
@@ -191,12 +196,36 @@ async fn d05_all_backends_are_terminated_under_load_and_nobody_sees_a_500() {
     let load = Load::start(&app, &users(&app).await).await;
     let mut admin = PgConnection::establish(&app.database.url()).unwrap();
     for _ in 0..5 {
-        let others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity \
-                      WHERE datname = current_database() AND pid <> pg_backend_pid()";
-        assert!(sql_query(others).execute(&mut admin).unwrap() > 0);
+        assert!(sql_query(OTHERS_END).execute(&mut admin).unwrap() > 0);
         load.answered(10).await;
     }
     mailed(&app, &load.finish().await).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn d05_one_call_that_meets_a_lost_connection_spares_the_others_theirs() {
+    let app = TestApp::start(Backend::Postgres).await;
+    let client = app.client(APP).await;
+    let mut admin = PgConnection::establish(&app.database.url()).unwrap();
+    let ready = async || get(&app, "/health/ready").await.status;
+    let deadline = tokio::time::Instant::now() + 3 * PATIENCE;
+    let mut met = false;
+    while !met {
+        assert!(tokio::time::Instant::now() < deadline, "no call meets one");
+        // The pool's connections and the one of the token endpoint, all used just now.
+        assert_eq!(join_all((0..8).map(|_| ready())).await, [200; 8]);
+        app.token_of(&client).await;
+        assert!(sql_query(OTHERS_END).execute(&mut admin).unwrap() > 2);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        if ready().await == 200 {
+            // Its connection was made just now, or had rested for a second: then all are asked before they are used.
+            tokio::time::sleep(Duration::from_millis(1100)).await;
+            continue;
+        }
+        met = true;
+        app.token_of(&client).await;
+        assert_eq!(join_all((0..8).map(|_| ready())).await, [200; 8]);
+    }
 }
 
 both! {
@@ -223,7 +252,7 @@ both! {
         let over = AtomicBool::new(false);
         let resets = async {
             let resets = tokens.iter().map(|(email, reset)| app.reset(&token, email, reset, "a new secret"));
-            let replies = futures_util::future::join_all(resets).await;
+            let replies = join_all(resets).await;
             over.store(true, Ordering::SeqCst);
             replies
         };

@@ -113,7 +113,7 @@ def test_the_rule_that_failed_is_shown_and_the_link_lives_on(service, user, visi
 def test_strict_rules_are_told_in_sentences_too(serve, visits):
     service = serve(UNFORGET_PASSWORD__POLICY="nist")
     page = visits(service).open(service.link(service.user("annette@example.com")))
-    assert page.get_by_text("At least 15 characters").is_visible()
+    page.get_by_text("At least 15 characters").wait_for()
     assert page.get_by_label("New password").get_attribute("passwordrules") == "minlength: 15; maxlength: 1024;"
     for password, sentence in [
         ("passwordpassword", "one of those that others guess first"),

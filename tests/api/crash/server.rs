@@ -8,7 +8,8 @@ use crate::helpers::{Database, PATIENCE, rounds};
 use crate::postgres::{PrivateServer, TestDatabase};
 use crate::site::Site;
 
-/// Waits until the service, and our own flows beside it, have their database back.
+/// Waits until the service, and our own flows beside it, have their database back, and for a second more: a connection that was used
+/// within that time is trusted without asking the server.
 async fn until_back(rig: &Rig) {
     let deadline = tokio::time::Instant::now() + PATIENCE;
     let ready = || async {
@@ -20,6 +21,7 @@ async fn until_back(rig: &Rig) {
         assert!(tokio::time::Instant::now() < deadline, "it never heals");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
+    tokio::time::sleep(Duration::from_millis(1100)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
