@@ -34,6 +34,9 @@ const WAITING: usize = 4096;
 /// A statement that takes longer than four of these is worth waiting so long for those who were answered together: they mostly come
 /// back together, and whoever is first should not have a commit for itself. The timer knows no shorter time.
 const PATIENCE: Duration = Duration::from_millis(1);
+/// A statement that fails sooner has met a connection that had ended, and the next one gets another. One that fails later has made its
+/// callers wait for something, which those who came meanwhile would wait for as well.
+const AT_ONCE: Duration = Duration::from_millis(500);
 
 /// A token that is to be stored if its client is just as it is remembered, and the secret is still a live one of its own.
 #[derive(Debug, Clone)]
@@ -144,7 +147,7 @@ impl Issuing {
                         let _gone = reply.send(Ok(stored));
                     }
                 }
-                Err(error) => self.fail(replies, &error),
+                Err(error) => self.fail(replies, &error, begun.elapsed()),
             }
             let fewer = self.lock().calls.len() < size;
             if fewer && begun.elapsed() > 4 * PATIENCE {
@@ -154,9 +157,17 @@ impl Issuing {
         storing.0 = None; // it is somebody else's by now
     }
 
-    /// Tells these callers of an error, and all who came meanwhile: one after the other would wait for the same.
-    fn fail(&self, replies: Vec<oneshot::Sender<Result<bool>>>, error: &StorageError) {
-        let meanwhile = std::mem::take(&mut self.lock().calls);
+    /// Tells these callers of an error, and all who came meanwhile if it took long: one after the other would wait for the same.
+    fn fail(
+        &self,
+        replies: Vec<oneshot::Sender<Result<bool>>>,
+        error: &StorageError,
+        took: Duration,
+    ) {
+        let meanwhile = match took < AT_ONCE {
+            true => Vec::new(),
+            false => std::mem::take(&mut self.lock().calls),
+        };
         let meanwhile = meanwhile.into_iter().map(|call| call.reply);
         for reply in replies.into_iter().chain(meanwhile) {
             let _gone = reply.send(Err(error.clone()));

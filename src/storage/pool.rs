@@ -8,6 +8,7 @@ use tokio::sync::Semaphore;
 
 use super::connection::AnyConnection;
 use super::error::{Result, StorageError};
+use super::libpq_url::wants_primary;
 use super::remembered::Epochs;
 use crate::domain::DatabaseUrl;
 use crate::telemetry::metrics::{PoolLevel, StorageMetrics};
@@ -39,8 +40,8 @@ pub(super) struct Pool {
     losses: Arc<Losses>,
 }
 
-/// How often a connection was found lost. Where one is, most likely all are that were made before: whoever gets one of them next
-/// should not learn it by a failure. Pools of one server share it.
+/// How often the server was lost, as the connections to it tell. Where one has ended, most likely all have that were made before: who
+/// gets one of them next should not learn it by a failure. Pools of one server share it.
 #[derive(Debug, Default)]
 pub(super) struct Losses(AtomicU64);
 
@@ -68,6 +69,8 @@ pub(super) enum Does {
 
 struct Opener {
     url: DatabaseUrl,
+    /// Of several servers, only the one that takes writes will do.
+    to_primary: bool,
     losses: Arc<Losses>,
 }
 
@@ -75,7 +78,7 @@ struct Pooled {
     connection: AnyConnection,
     used: Instant,
     lost: bool,
-    /// The losses that were known when the server last answered here.
+    /// The losses that were known just before the server was last asked, or connected to.
     losses: u64,
 }
 
@@ -84,8 +87,11 @@ impl Losses {
         self.0.load(Ordering::Relaxed)
     }
 
-    fn one(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
+    /// A connection is lost that had been asked when so many were known. If there were more since, it is one of those that ended then.
+    fn one_after(&self, known: u64) {
+        let _told = self
+            .0
+            .compare_exchange(known, known + 1, Ordering::Relaxed, Ordering::Relaxed);
     }
 }
 
@@ -104,14 +110,20 @@ impl r2d2::ManageConnection for Opener {
     }
 
     fn is_valid(&self, pooled: &mut Pooled) -> Result<()> {
-        let losses = self.losses.known();
-        if pooled.used.elapsed() < FRESH && pooled.losses == losses {
+        let (losses, asked) = (self.losses.known(), pooled.losses);
+        if pooled.used.elapsed() < FRESH && asked == losses {
             return Ok(());
         }
         pooled.losses = losses;
-        let answer = pooled.connection.ping();
+        let answer = match pooled.connection.ping() {
+            // What was lost may be the server's leave to write.
+            Ok(()) if self.to_primary && asked != losses && !pooled.connection.takes_writes() => {
+                Err(StorageError::Unavailable("it takes no writes".to_owned()))
+            }
+            answer => answer,
+        };
         if answer.is_err() {
-            self.losses.one();
+            self.losses.one_after(asked);
         }
         answer
     }
@@ -124,6 +136,7 @@ impl r2d2::ManageConnection for Opener {
 impl Set {
     fn new(url: &DatabaseUrl, size: u32, losses: &Arc<Losses>) -> Arc<Self> {
         let opener = Opener {
+            to_primary: matches!(url, DatabaseUrl::Postgres(url) if wants_primary(url)),
             url: url.clone(),
             losses: Arc::clone(losses),
         };
@@ -240,7 +253,7 @@ impl Pool {
             // Many errors can mean that the server is gone; only a server that takes writes keeps its connection.
             pooled.lost = outcome.is_err() && !pooled.connection.takes_writes();
             if pooled.lost {
-                losses.one();
+                losses.one_after(pooled.losses);
             }
             pooled.used = clock::monotonic();
             outcome

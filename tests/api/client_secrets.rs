@@ -18,6 +18,7 @@ use unforget::storage::{AnyConnection, StorageError, client_secrets, clients};
 
 use crate::both;
 use crate::client_changes::acts;
+use crate::growth::execute;
 use crate::helpers::{APP, Backend, TestApp, TestClient};
 
 const GRANT: (&str, &str) = ("grant_type", "client_credentials");
@@ -62,6 +63,33 @@ async fn end(
         .end_secret(By::Operator, client.client_id(), which)
         .await;
     ended.map(Option::unwrap)
+}
+
+both! {
+    async fn o18_a_use_that_cannot_be_noted_refuses_nobody_and_the_next_one_is(backend: Backend) {
+        let app = TestApp::start(backend).await;
+        let client = app.client(APP).await;
+        let (fail, heal) = match backend {
+            Backend::Sqlite => (
+                "CREATE TRIGGER fail BEFORE UPDATE ON client_secrets BEGIN SELECT RAISE(ABORT, 'no'); END;",
+                "DROP TRIGGER fail;",
+            ),
+            Backend::Postgres => (
+                "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'no'; END $$; \
+                 CREATE TRIGGER fail BEFORE UPDATE ON client_secrets FOR EACH ROW EXECUTE FUNCTION fail();",
+                "DROP TRIGGER fail ON client_secrets;",
+            ),
+        };
+        execute(&app.flows.storage, fail.to_owned()).await;
+        for _ in 0..2 {
+            let token = app.token_of(&client).await;
+            assert_eq!(app.remind(&token, "ann@example.com").await.said(), "200 reminder_sent");
+        }
+        assert_eq!(secrets(&app, &client).await[0].last_used_at, None);
+        execute(&app.flows.storage, heal.to_owned()).await;
+        app.token_of(&client).await;
+        assert!(secrets(&app, &client).await[0].last_used_at.is_some());
+    }
 }
 
 both! {

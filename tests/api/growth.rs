@@ -49,7 +49,7 @@ impl Words {
     }
 }
 
-async fn execute(storage: &Storage, statements: String) {
+pub(crate) async fn execute(storage: &Storage, statements: String) {
     let done = storage.write(move |c| Ok::<_, StorageError>(c.batch_execute(&statements)?));
     done.await.unwrap();
 }
