@@ -114,7 +114,7 @@ impl Cluster {
                 ("UNFORGET_MAIL__URL", &sink.url()),
                 ("UNFORGET_PASSWORD__BCRYPT_COST", "10"),
                 ("UNFORGET_HTTP__TRUSTED_PROXIES", "127.0.0.1"),
-                ("UNFORGET_HTTP__DRAIN", "3s"),
+                ("UNFORGET_HTTP__DRAIN", "6s"),
             ]);
             environment
                 .iter()

@@ -77,7 +77,7 @@ both! {
     async fn an_import_that_was_killed_is_completed_by_the_next_one(backend: Backend) {
         let database = Database::create(backend);
         let program = program(&database.url());
-        let lines: String = (0..6_000).map(|n| format!("user{n}@example.com,{PHP},{n}\n")).collect();
+        let lines: String = (0..12_000).map(|n| format!("user{n}@example.com,{PHP},{n}\n")).collect();
         let path = file(&program, "users.csv", format!("email,password_hash,number\n{lines}"));
         program.json(&["migrate"]);
         let mut child = program.command(&["user", "import", &path]).spawn().unwrap();
@@ -85,11 +85,11 @@ both! {
         child.kill().unwrap();
         child.wait().unwrap();
         let before = count(&program);
-        assert!(before < 6_000, "it was over before it was killed");
+        assert!(before < 12_000, "it was over before it was killed");
         assert_eq!(before % 500, 0, "batches are in as a whole or not at all");
         let report = program.json(&["user", "import", &path]);
-        assert_eq!((report["added"].as_u64(), report["unchanged"].as_u64()), (Some(6_000 - before as u64), Some(before as u64)));
-        assert_eq!((report["refused"].as_u64(), count(&program)), (Some(0), 6_000));
+        assert_eq!((report["added"].as_u64(), report["unchanged"].as_u64()), (Some(12_000 - before as u64), Some(before as u64)));
+        assert_eq!((report["refused"].as_u64(), count(&program)), (Some(0), 12_000));
     }
 
     async fn the_service_answers_while_users_are_taken_over(backend: Backend) {

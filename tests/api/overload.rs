@@ -88,7 +88,8 @@ both! {
             *sums.entry(status).or_default() += count;
         }
         println!("{backend:?}: health {health}; tokens {tokens}; answers {sums:?}");
-        assert!(sums.keys().all(|status| [400, 503].contains(status)), "{sums:?}");
+        // So many connect at once that the head of one may come too late.
+        assert!(sums.keys().all(|status| [400, 408, 503].contains(status)), "{sums:?}");
         assert!(sums[&503] > 0 && sums[&400] > 0, "{sums:?}");
         assert!(health.percentile(50) < PROMPT, "{health}");
         assert!(tokens.percentile(50) < 3 * PROMPT, "{tokens}");

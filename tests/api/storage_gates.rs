@@ -233,7 +233,7 @@ async fn what_is_written_leaves_the_log_of_sqlite_before_anybody_has_to_wait_for
     }
     for _ in 0..40 {
         write(500).await;
-        assert!(log() < 40_000_000, "{}", log());
+        assert!(log() < 60_000_000, "{}", log());
     }
     assert!(file() > before + 60_000_000, "{}", file());
 }
@@ -263,7 +263,7 @@ async fn d04_a_foreign_lock_delays_writes_and_loses_none() {
         for path in ["/health/live", "/health/ready"] {
             assert_eq!(app.request("GET", path).send().await.unwrap().status(), 200);
         }
-        tokio::time::sleep(Duration::from_secs(2)).await; // how long the foreigner takes
+        tokio::time::sleep(Duration::from_secs(1)).await; // how long the foreigner takes
         assert_eq!(app.flows.list_mails(None, 10).await.unwrap().len(), 0); // so it did hold the lock
         drop(other);
     };
