@@ -199,7 +199,9 @@ come back a second later (503), and do.
 - **storm**: 64 connections verify while 64 others get tokens.
 - **mails**: the queue is filled first, then delivered to a mail server on loopback that keeps nothing; with one slow session, its first
   session takes two seconds for each mail, the last of which is not counted. The links for check and reset come out of these mails.
-- **start to ready**: from exec to 200 of `/health/ready`, on a database that is up to date; memory when idle, two seconds later.
+- **start to ready**: from exec to 200 of `/health/ready`, on a database that is up to date.
+- **memory when idle**: what is resident two seconds after a start for which the program was read from the disk, as after a boot. Most of it is
+  the program itself. The system may map up to 3 MB more of one that was written just now.
 """)
     size = f"The program has {about['binary_bytes'] / 1e6:.1f} MB"
     if "build_seconds" in about:
