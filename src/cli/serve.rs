@@ -109,14 +109,16 @@ TOKEN=$(curl -s -u '{id}:{secret}' -d grant_type=client_credentials {base}/oauth
 curl -s -H "Authorization: Bearer $TOKEN" -d email={DEV_EMAIL} {base}/v1/password/remind; echo
 
 # 3. The mail lies in {DEV_FOLDER}/mail, one file each. This takes the token out of its link.
-sleep 1; RESET=$(cat {DEV_FOLDER}/mail/*.eml | tr -d '\r' | sed ':a;/=$/{{N;s/=\n//;ba}}' | grep -o 'uf_rt_[0-9A-Za-z]*' | tail -n 1); echo "$RESET"
+until ls {DEV_FOLDER}/mail/*.eml >/dev/null 2>&1; do sleep 0.2; done
+RESET=$(cat {DEV_FOLDER}/mail/*.eml | tr -d '\r' | sed ':a;/=$/{{N;s/=\n//;ba}}' | grep -o 'uf_rt_[0-9A-Za-z]*' | tail -n 1); echo "$RESET"
 
 # 4. The app sends it back with the new password.
 curl -s -H "Authorization: Bearer $TOKEN" -d email={DEV_EMAIL} -d token=$RESET -d 'password=a new secret' {base}/v1/password/reset; echo
 
 # 5. A link works once: now it is dead, and the user has been told.
 curl -s -H "Authorization: Bearer $TOKEN" -d token=$RESET {base}/v1/password/check; echo
-sleep 1; cat {DEV_FOLDER}/mail/*.eml | grep '^Subject:'
+until [ "$(ls {DEV_FOLDER}/mail/*.eml | wc -l)" -gt 1 ]; do sleep 0.2; done
+cat {DEV_FOLDER}/mail/*.eml | grep '^Subject:'
 "#
     )
 }

@@ -34,8 +34,8 @@ const WAITING: usize = 4096;
 /// A statement that takes longer than four of these is worth waiting so long for those who were answered together: they mostly come
 /// back together, and whoever is first should not have a commit for itself. The timer knows no shorter time.
 const PATIENCE: Duration = Duration::from_millis(1);
-/// A statement that fails sooner has met a connection that had ended, and the next one gets another. One that fails later has made its
-/// callers wait for something, which those who came meanwhile would wait for as well.
+/// A statement that fails sooner has most likely met a connection that had ended, and the next one gets another; if not, it costs those
+/// who wait no time. One that fails later has made its callers wait for something, which those who came meanwhile would wait for as well.
 const AT_ONCE: Duration = Duration::from_millis(500);
 
 /// A token that is to be stored if its client is just as it is remembered, and the secret is still a live one of its own.

@@ -25,12 +25,8 @@ pub(super) fn with_timeouts(url: &str) -> String {
 }
 
 /// Whether, of several servers, only the one that takes writes will do.
-pub(super) fn wants_primary(url: &str) -> bool {
-    let url = with_timeouts(url);
-    has_several_hosts(&url)
-        && ["read-write", "primary"]
-            .iter()
-            .any(|kind| url.contains(&format!("target_session_attrs={kind}")))
+pub(super) fn wants_read_write(url: &str) -> bool {
+    has_several_hosts(url) && with_timeouts(url).contains("target_session_attrs=read-write")
 }
 
 /// Whether a URL of libpq names several servers, before its path or in its query.
@@ -53,13 +49,13 @@ mod tests {
 
     #[test]
     fn of_several_servers_the_one_that_takes_writes_is_looked_for() {
-        let asks = wants_primary;
+        let asks = wants_read_write;
         assert!(asks("postgres://u:p@a:5432,b:5433/db"));
         assert!(asks("postgresql:///db?user=u&host=/run/a,/run/b"));
         assert!(!asks("postgres://u:with,comma@a/db,x?application_name=a,b"));
         let own = with_timeouts("postgres://a,b/db?target_session_attrs=any");
         assert!(own.contains("target_session_attrs=any") && !own.contains("read-write"));
         assert!(!asks("postgres://a,b/db?target_session_attrs=any"));
-        assert!(asks("postgres://a,b/db?target_session_attrs=primary"));
+        assert!(!asks("postgres://a,b/db?target_session_attrs=primary")); // which may refuse writes
     }
 }

@@ -8,7 +8,7 @@ use tokio::sync::Semaphore;
 
 use super::connection::AnyConnection;
 use super::error::{Result, StorageError};
-use super::libpq_url::wants_primary;
+use super::libpq_url::wants_read_write;
 use super::remembered::Epochs;
 use crate::domain::DatabaseUrl;
 use crate::telemetry::metrics::{PoolLevel, StorageMetrics};
@@ -70,7 +70,7 @@ pub(super) enum Does {
 struct Opener {
     url: DatabaseUrl,
     /// Of several servers, only the one that takes writes will do.
-    to_primary: bool,
+    wants_writes: bool,
     losses: Arc<Losses>,
 }
 
@@ -117,7 +117,7 @@ impl r2d2::ManageConnection for Opener {
         pooled.losses = losses;
         let answer = match pooled.connection.ping() {
             // What was lost may be the server's leave to write.
-            Ok(()) if self.to_primary && asked != losses && !pooled.connection.takes_writes() => {
+            Ok(()) if self.wants_writes && asked != losses && !pooled.connection.takes_writes() => {
                 Err(StorageError::Unavailable("it takes no writes".to_owned()))
             }
             answer => answer,
@@ -136,7 +136,7 @@ impl r2d2::ManageConnection for Opener {
 impl Set {
     fn new(url: &DatabaseUrl, size: u32, losses: &Arc<Losses>) -> Arc<Self> {
         let opener = Opener {
-            to_primary: matches!(url, DatabaseUrl::Postgres(url) if wants_primary(url)),
+            wants_writes: matches!(url, DatabaseUrl::Postgres(url) if wants_read_write(url)),
             url: url.clone(),
             losses: Arc::clone(losses),
         };

@@ -151,7 +151,13 @@ async fn tokens_that_wait_in_vain_are_shown_and_told_all_at_once() {
     let with = |status| answers.iter().filter(|a| a.status == status).count();
     // So many at once: of some, the head may have come too late.
     assert!(with(503) > 500 && with(503) + with(408) == CALLS);
-    // A statement has five seconds. One after the other they would take four times as long.
+    // A statement has five seconds. Who came meanwhile is told with it, and does not wait until it gives up by itself.
+    let gave_up = &[("waited_for", "connection")];
+    let shown = shows(&app, |_| true).await;
+    assert_eq!(
+        shown.sum("unforget_database_pool_timeouts_total", gave_up),
+        0.0
+    );
     assert!(
         begun.elapsed() < Duration::from_secs(16),
         "{:?}",
